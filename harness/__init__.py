@@ -1,0 +1,1 @@
+"""Runs the adaptation strategies on a user's model and data, and compares them fairly."""

@@ -1,0 +1,214 @@
+"""The contract of a backbone: a pretrained model of one family, behind one set of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import nn
+
+Progress = Callable[[float], None]
+"""Called with the finished share of a piece of work, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model before its weights are loaded.
+
+    Attributes:
+        name: What the user called it.
+        family: A family id of `advisor` ("encoder", "decoder", "convnet").
+        params: Number of parameters of the backbone; image networks are counted as published,
+            with their classifier.
+        layers: Number of blocks; width: size of its features.
+        window: Longest input in tokens; None for images.
+        positions: "learned", "sinusoidal", "rotary", "relative" or None.
+        objective: From the catalogue, else "unknown" (a config does not tell it).
+        modality: "text" or "image".
+        vocabulary: Number of tokens; None for images.
+        image_size: Side in pixels the model was trained on; None for text.
+        location: Folder, file or hub id the weights come from.
+        digest: Content hash of the weights or, for a hub id, id and revision.
+    """
+
+    name: str
+    family: str
+    params: int
+    layers: int
+    width: int
+    modality: str
+    window: int | None = None
+    positions: str | None = None
+    objective: str = "unknown"
+    vocabulary: int | None = None
+    image_size: int | None = None
+    location: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class PromptSpec:
+    """Trained prompt vectors to be put into a frozen model.
+
+    Attributes:
+        kind: "prompt" (vectors among the input embeddings; Lester et al. 2021) or "prefix"
+            (keys and values in every layer; Li and Liang 2021).
+        length: Number of virtual tokens.
+        position: "before", "behind" or "around" the input; only for kind "prompt".
+        init: "vocabulary" (embeddings of random tokens), "text" (embeddings of the task
+            description and label words) or "random".
+        seed: Draws the initialization.
+    """
+
+    kind: str = "prompt"
+    length: int = 20
+    position: str = "before"
+    init: str = "vocabulary"
+    seed: int = 0
+
+
+class Trainee(nn.Module):
+    """A predictor over a pretrained body that the one training loop can train.
+
+    Sub-modules: `body` (always), `head` and `prompt` (None where there is none). Which
+    parameters train is decided by `requires_grad`, which strategies set; a new trainee has
+    everything trainable, except that a trainee with a prompt starts with a frozen body.
+
+    The body is the trainee's own copy: training it never touches the backbone's weights.
+    """
+
+    body: nn.Module
+    head: nn.Module | None
+    prompt: nn.Module | None
+
+    def __init__(self) -> None:
+        super().__init__()
+        # A class-level None would hide the module of that name: nn.Module looks it up last.
+        self.register_module("head", None)
+        self.register_module("prompt", None)
+
+    def encode(self, inputs: Sequence[Any], *, augment: bool = False) -> dict[str, torch.Tensor]:
+        """Inputs as tensors on the model's device (tokenized and padded, or decoded images)."""
+        raise NotImplementedError
+
+    def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Log-probabilities over the classes, shape (B, n_classes), normalised."""
+        raise NotImplementedError
+
+    def loss(self, batch: dict[str, torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+        """Mean training loss of a batch; targets are class indices, shape (B,)."""
+        return nn.functional.nll_loss(self.log_probabilities(batch), targets)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """Trainable parameters from input to output, for layer-wise learning rates."""
+        raise NotImplementedError
+
+    def lengths(self, inputs: Sequence[Any]) -> np.ndarray:
+        """Relative cost of each input, shape (n,), for length bucketing; ones for images."""
+        return np.ones(len(inputs), dtype=np.int64)
+
+    def save_body(self, folder: Path) -> None:
+        """The body in its ecosystem's own format (safetensors + config [+ tokenizer])."""
+        raise NotImplementedError
+
+    def load_body(self, folder: Path) -> None:
+        """Replace the body's weights by those of `save_body`."""
+        raise NotImplementedError
+
+
+class Backbone(Protocol):
+    """A loaded pretrained model. Its own weights are frozen and never change.
+
+    Attributes:
+        facts: What is known of the model.
+        device: Where it computes.
+        poolings: What `features` accepts as pooling, the recommended one first.
+        max_tokens: Longest text used, in tokens (longer ones are cut); None for images.
+        int8: Whether `features` uses a quantised copy (opt-in).
+    """
+
+    facts: ModelFacts
+    device: torch.device
+    poolings: tuple[str, ...]
+    max_tokens: int | None
+
+    @classmethod
+    def from_location(
+        cls, facts: ModelFacts, *, device: torch.device, max_tokens: int | None
+    ) -> Backbone:
+        """Load the weights.
+
+        Raises:
+            advisor.errors.ModelError: If they cannot be found or read.
+        """
+
+    def features(
+        self,
+        inputs: Sequence[Any],
+        *,
+        pooling: str,
+        layers: tuple[int, ...] = (-1,),
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Frozen features, float32, shape (n, width * len(layers)); no cache at this level.
+
+        Text poolings: "mean" (over the mask), "cls", "cls_mean" (concatenated: 2 * width per
+        layer), "max", "last". Convolutional nets have "mean" (global average) only.
+        """
+
+    def trainee(
+        self,
+        task,
+        *,
+        pooling: str | None = None,
+        prompt: PromptSpec | None = None,
+        form: str = "default",
+    ) -> Trainee:
+        """A fresh trainable predictor for a task.
+
+        Args:
+            form: "default" (text-to-text for decoders, a head elsewhere) or "head".
+            prompt: Trained prompt vectors to add; the body is frozen then.
+
+        Raises:
+            advisor.errors.SpecError: If the family cannot do what is asked.
+        """
+
+
+@runtime_checkable
+class TokenCounter(Protocol):
+    """A backbone that reads texts and can say how long they are."""
+
+    def token_counts(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of tokens of each text without special tokens, shape (n,); nothing is cut."""
+
+
+class LabelScorer(Protocol):
+    """A backbone that can say how likely a label is after a prompt (decoders; later others)."""
+
+    def label_logprobs(
+        self,
+        queries: Sequence[str],
+        labels: Sequence[str],
+        *,
+        prefix: str = "",
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Sum of token log-likelihoods of each label after `prefix + query`.
+
+        The prefix (instruction and demonstrations) is computed once and its keys and values
+        are shared by all queries and labels.
+
+        Returns:
+            float64, shape (n_queries, n_labels), natural logarithm, not length-normalised.
+        """
+
+    def token_counts(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of tokens of each text without special tokens, shape (n,)."""
+
+    def truncate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """Each text cut to its first `max_tokens` tokens."""

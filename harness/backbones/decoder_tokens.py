@@ -1,0 +1,90 @@
+"""Text to token rows for decoders, with the same seams everywhere.
+
+A context is tokenized as one string, and a label as what follows a colon. So tokens never
+depend on where a prompt was cut into prefix and query, and a label has the same tokens after
+every prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+
+class DecoderTokens:
+    """A tokenizer with the habits of decoders made explicit.
+
+    Args:
+        tokenizer: Any fast tokenizer.
+
+    Attributes:
+        start: What the tokenizer puts before every text: the beginning-of-text token or nothing.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer = tokenizer
+        bos = tokenizer.bos_token_id
+        first = tokenizer("a")["input_ids"][:1]
+        self.start: list[int] = [bos] if bos is not None and first == [bos] else []
+        # A row needs a token to predict from, even where nothing was said.
+        empty = next(
+            (id for id in (bos, tokenizer.eos_token_id, tokenizer.pad_token_id) if id is not None),
+            0,
+        )
+        self._empty = [empty]
+
+    def plain(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens without special ones."""
+        if not texts:
+            return []
+        return self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+
+    def rows(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens as the model expects a text to begin; no row is empty."""
+        return [self.start + ids or self._empty for ids in self.plain(texts)]
+
+    def labels(self, continuations: Sequence[str]) -> list[list[int]]:
+        """Tokens of each continuation as they are after a colon.
+
+        A sentencepiece tokenizer would add a space of its own to a text that stands alone.
+        """
+        colon = self.plain([":"])[0]
+        rows = self.plain([f":{text}" for text in continuations])
+        alone = self.plain(continuations)
+        return [
+            row[len(colon) :] if row[: len(colon)] == colon else other
+            for row, other in zip(rows, alone, strict=True)
+        ]
+
+    def counts(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of tokens without special ones, int64, shape (n,)."""
+        return np.array([len(ids) for ids in self.plain(texts)], dtype=np.int64)
+
+    def truncate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """Each text up to the end of its token number `max_tokens`."""
+        if not texts:
+            return []
+        encoded = self.tokenizer(
+            list(texts), add_special_tokens=False, return_offsets_mapping=True
+        )["offset_mapping"]
+        return [
+            text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
+            for text, offsets in zip(texts, encoded, strict=True)
+        ]
+
+
+def pad(
+    rows: Sequence[Sequence[int]], device: torch.device, *, left: bool, fill: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows as one tensor and a mask that is False at padding, both of shape (B, longest)."""
+    longest = max(map(len, rows))
+    ids = torch.full((len(rows), longest), fill, dtype=torch.long)
+    real = torch.zeros(len(rows), longest, dtype=torch.bool)
+    for index, row in enumerate(rows):
+        where = slice(longest - len(row), longest) if left else slice(0, len(row))
+        ids[index, where] = torch.tensor(row, dtype=torch.long)
+        real[index, where] = True
+    return ids.to(device), real.to(device)

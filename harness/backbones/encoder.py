@@ -1,0 +1,231 @@
+"""Encoders (BERT, RoBERTa, MiniLM, DeBERTa, ModernBERT…): models that read in both directions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from torch import nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from advisor.errors import ModelError, SpecError
+from harness.backbones.base import ModelFacts, Progress, PromptSpec
+from harness.backbones.decoder_tokens import DecoderTokens, pad
+from harness.backbones.encoder_trainee import EncoderTrainee, tokenize
+from harness.backbones.heads import pool
+from harness.backbones.onnx_runtime import (
+    ExportFailed,
+    OnnxModel,
+    cache_key,
+    cached,
+    exported,
+    quantise,
+)
+from harness.backbones.token_batches import token_batches
+from harness.tasks.base import Task
+
+DEFAULT_MAX_TOKENS = 512
+# MiniLM, 96 texts of 128 tokens, one thread: 26.5 texts/s with 1024, 22.6 with 4096 tokens.
+BATCH_TOKENS = {"cpu": 1024, "cuda": 65_536}
+
+
+class EncoderBackbone:
+    """An encoder with its tokenizer; implements `Backbone`.
+
+    Attributes:
+        int8: Whether features come from a quantised copy, see `quantised`.
+    """
+
+    poolings = ("mean", "cls", "cls_mean", "max", "last")
+
+    def __init__(
+        self,
+        facts: ModelFacts,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        device: torch.device,
+        max_tokens: int | None = None,
+    ) -> None:
+        self.facts = facts
+        self.device = device
+        if getattr(model, "pooler", None) is not None:
+            # It reads the class token for a pretraining task; nothing here would train it.
+            model.register_module("pooler", None)
+        self.model = model.eval().requires_grad_(False)
+        self.model.to(device)
+        self.tokenizer = tokenizer
+        self.max_tokens: int | None = min(
+            max_tokens or DEFAULT_MAX_TOKENS, facts.window or DEFAULT_MAX_TOKENS
+        )
+        self._quantised: OnnxModel | None = None
+
+    @property
+    def int8(self) -> bool:
+        return self._quantised is not None
+
+    @classmethod
+    def from_location(
+        cls, facts: ModelFacts, *, device: torch.device, max_tokens: int | None
+    ) -> EncoderBackbone:
+        """Load from a transformers folder or a hub id.
+
+        Raises:
+            ModelError: If the weights cannot be found or read.
+        """
+        try:
+            tokenizer = AutoTokenizer.from_pretrained(facts.location)
+            model, info = AutoModel.from_pretrained(
+                facts.location, dtype=torch.float32, output_loading_info=True
+            )
+        except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ModelError(
+                f"encoder {facts.name!r} cannot be loaded from {facts.location!r}: {reason}"
+            ) from error
+        missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+        if missing:  # transformers would leave them at random
+            raise ModelError(
+                f"the weights in {facts.location!r} lack {len(missing)} tensors of the encoder "
+                f"its config.json describes, {missing[0]} the first. Save the model again."
+            )
+        return cls(facts, model, tokenizer, device=device, max_tokens=max_tokens)
+
+    @torch.inference_mode()
+    def features(
+        self,
+        inputs: Sequence[str],
+        *,
+        pooling: str,
+        layers: tuple[int, ...] = (-1,),
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Hidden states pooled over a text's tokens, class and separator token included.
+
+        Layer 0 is the embedding, layer i the output of block i, -1 the last one. Special tokens
+        are part of the mean, as sentence-transformers' models were trained.
+        """
+        self._check_pooling(pooling)
+        rows = tokenize(self.tokenizer, inputs, self._longest())
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        width = self.facts.width * len(layers) * (2 if pooling == "cls_mean" else 1)
+        features = np.zeros((len(rows), width), dtype=np.float32)
+        done = 0
+        batch_tokens = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])
+        for batch in token_batches(lengths, tokens=batch_tokens):
+            ids, real = pad([rows[i] for i in batch], self.device, left=False, fill=self._padding)
+            states = self._states(ids, real.long(), layers)
+            pooled = torch.cat([pool(state, real, pooling) for state in states], dim=1)
+            features[batch] = pooled.float().cpu().numpy()
+            done += int(lengths[batch].sum())
+            if progress is not None:
+                progress(done / int(lengths.sum()))
+        return features
+
+    def trainee(
+        self,
+        task: Task,
+        *,
+        pooling: str | None = None,
+        prompt: PromptSpec | None = None,
+        form: str = "default",
+    ) -> EncoderTrainee:
+        """A classification head on the pooled output, if asked for with prompt vectors.
+
+        Raises:
+            SpecError: If the form, pooling or prompt is unknown or does not go together.
+        """
+        if form not in ("default", "head"):
+            raise SpecError(f"form must be 'default' or 'head'; got {form!r}")
+        pooling = pooling or self.poolings[0]
+        self._check_pooling(pooling)
+        return EncoderTrainee(
+            self.model,
+            self.tokenizer,
+            task,
+            max_tokens=self._longest(),
+            window=self.facts.window,
+            pooling=pooling,
+            prompt=prompt,
+        )
+
+    def quantised(self) -> EncoderBackbone:
+        """The same encoder with features from 8-bit weights, computed by ONNX Runtime on a CPU.
+
+        Faster, and less exact: features move, so it is a model of its own with its own digest.
+        It gives the last layer's states only; trainees are made from the full weights.
+
+        Raises:
+            SpecError: If the encoder computes on another device.
+            ModelError: If ONNX Runtime cannot compute the encoder.
+        """
+        if self.device.type != "cpu":
+            raise SpecError(f"8-bit features are computed on a CPU; got device {self.device}")
+        network = LastStates(self.model)
+        try:
+            whole, _ = exported(
+                network, self._example("a b c", "d"), self._example("a", "b c d e f", "")
+            )
+        except ExportFailed as error:
+            raise ModelError(f"encoder {self.facts.name!r} cannot be quantised: {error}") from error
+        file = cached(cache_key(network, "int8"), lambda target: quantise(whole, target))
+        facts = replace(self.facts, digest=f"{self.facts.digest}-int8")
+        other = EncoderBackbone(
+            facts, self.model, self.tokenizer, device=self.device, max_tokens=self.max_tokens
+        )
+        other._quantised = OnnxModel(file)
+        return other
+
+    def token_counts(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of tokens of each text without special tokens, int64, shape (n,)."""
+        return DecoderTokens(self.tokenizer).counts(texts)
+
+    def _states(
+        self, ids: torch.Tensor, mask: torch.Tensor, layers: tuple[int, ...]
+    ) -> list[torch.Tensor]:
+        """Token states of each layer asked for, shape (B, L, width)."""
+        if self._quantised is not None:
+            if layers != (-1,):
+                raise SpecError(f"8-bit features are those of the last layer, -1; got {layers}")
+            inputs = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
+            return [torch.from_numpy(self._quantised(inputs))]
+        output = self.model(
+            input_ids=ids, attention_mask=mask, output_hidden_states=layers != (-1,)
+        )
+        return [
+            output.last_hidden_state if layer == -1 else output.hidden_states[layer]
+            for layer in layers
+        ]
+
+    def _example(self, *texts: str) -> dict[str, torch.Tensor]:
+        """Padded inputs of `LastStates`."""
+        rows = tokenize(self.tokenizer, texts, self._longest())
+        ids, real = pad(rows, self.device, left=False, fill=self._padding)
+        return {"input_ids": ids, "attention_mask": real.long()}
+
+    def _longest(self) -> int:
+        assert self.max_tokens is not None
+        return self.max_tokens
+
+    @property
+    def _padding(self) -> int:
+        return self.tokenizer.pad_token_id or 0
+
+    def _check_pooling(self, pooling: str) -> None:
+        if pooling not in self.poolings:
+            raise SpecError(f"pooling must be one of {', '.join(self.poolings)}; got {pooling!r}")
+
+
+class LastStates(nn.Module):
+    """An encoder as a network of one output, as exporters want it."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state

@@ -1,0 +1,163 @@
+"""Encoders as trainable classifiers: a head, and if asked for prompt vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.tokenization_utils_base import PreTrainedTokenizerBase
+
+from advisor.errors import SpecError
+from harness.backbones.base import PromptSpec
+from harness.backbones.decoder_tokens import DecoderTokens, pad
+from harness.backbones.encoder_prefix import EncoderPrefix
+from harness.backbones.heads import HeadTrainee, block_groups, find_blocks, own_copy, pool
+from harness.backbones.prompt_vectors import PromptVectors, starting_tokens
+from harness.tasks.base import Task
+from harness.tasks.templates import DEFAULT, instruct, label_words
+
+DROPOUT = 0.1
+"""Before the head, as BERT was fine-tuned (Devlin et al. 2019, appendix A.2)."""
+
+
+class EncoderTrainee(HeadTrainee):
+    """An encoder with a head: all weights trainable, or only head and prompt vectors.
+
+    Args:
+        model: The backbone's frozen model; copied, with a prompt without copying its weights.
+        max_tokens: Longest text in tokens; prompt vectors among the text come on top.
+        window: Longest row the model can read.
+
+    Raises:
+        SpecError: If the prompt's specification cannot be met.
+    """
+
+    body: PreTrainedModel
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        task: Task,
+        *,
+        max_tokens: int,
+        window: int | None,
+        pooling: str,
+        prompt: PromptSpec | None = None,
+    ) -> None:
+        width = model.config.hidden_size * (2 if pooling == "cls_mean" else 1)
+        super().__init__(
+            own_copy(model, frozen=prompt is not None),
+            width=width,
+            n_classes=task.n_classes,
+            dropout=DROPOUT,
+            device=model.device,
+        )
+        self._tokenizer, self._pooling = tokenizer, pooling
+        self._padding = tokenizer.pad_token_id or 0
+        self._max_tokens = max_tokens
+        if prompt is not None:
+            self.prompt = self._make_prompt(prompt, task)
+        if isinstance(self.prompt, PromptVectors) and window is not None:
+            self._max_tokens = min(max_tokens, window - len(self.prompt.vectors))
+            if self._max_tokens <= tokenizer.num_special_tokens_to_add():
+                raise SpecError(
+                    f"{len(self.prompt.vectors)} prompt vectors leave no room for text in the "
+                    f"window of {window} tokens; use fewer vectors"
+                )
+
+    def encode(self, inputs: Sequence[str], *, augment: bool = False) -> dict[str, torch.Tensor]:
+        """Right-padded rows.
+
+        Returns:
+            "input_ids" and "attention_mask" (int64), shape (B, L); with prompt vectors among
+            the text "slots", the vector that stands in a place, -1 for none.
+        """
+        rows = self._rows(inputs)
+        device = self.head.weight.device
+        batch = {}
+        if isinstance(self.prompt, PromptVectors):
+            placed = [self._place(self.prompt, row) for row in rows]
+            rows = [row for row, _ in placed]
+            batch["slots"], _ = pad([slots for _, slots in placed], device, left=False, fill=-1)
+        ids, real = pad(rows, device, left=False, fill=self._padding)
+        return batch | {"input_ids": ids, "attention_mask": real.long()}
+
+    def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Pooled last states; prompt vectors are attended to, but not pooled."""
+        ids, mask = batch["input_ids"], batch["attention_mask"]
+        own = mask.bool()
+        if isinstance(self.prompt, EncoderPrefix):
+            prefix = mask.new_ones(len(ids), len(self.prompt))
+            first = self.prompt.first_position
+            output = self.body(
+                input_ids=ids,
+                attention_mask=torch.cat([prefix, mask], dim=1),
+                position_ids=torch.arange(first, first + ids.shape[1], device=ids.device)[None],
+                past_key_values=self.prompt(len(ids)),
+            )
+        elif isinstance(self.prompt, PromptVectors):
+            slots = batch["slots"]
+            own = own & (slots < 0)
+            embeddings = self.prompt(self.body.get_input_embeddings()(ids), slots)
+            output = self.body(inputs_embeds=embeddings, attention_mask=mask)
+        else:
+            output = self.body(input_ids=ids, attention_mask=mask)
+        return pool(output.last_hidden_state, own, self._pooling)
+
+    def body_groups(self) -> list[list[nn.Parameter]]:
+        return block_groups(self.body, find_blocks(self.body, self.body.config.num_hidden_layers))
+
+    def lengths(self, inputs: Sequence[str]) -> np.ndarray:
+        """Tokens of each text with special ones, int64, shape (n,)."""
+        return np.array([len(row) for row in self._rows(inputs)], dtype=np.int64)
+
+    def save_body(self, folder: Path) -> None:
+        """A transformers folder: safetensors, config, tokenizer."""
+        self.body.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+
+    def load_body(self, folder: Path) -> None:
+        """Replace the body's weights by those of `save_body`.
+
+        Raises:
+            SpecError: If the trainee has a prompt, whose body is the backbone's and frozen.
+        """
+        if self.prompt is not None:
+            raise SpecError(
+                "a trainee with prompt vectors keeps the pretrained body; load only them"
+            )
+        saved = type(self.body).from_pretrained(folder, dtype=self.body.dtype).state_dict()
+        self.body.load_state_dict({name: saved[name] for name in self.body.state_dict()})
+
+    def _rows(self, inputs: Sequence[str]) -> list[list[int]]:
+        return tokenize(self._tokenizer, inputs, self._max_tokens)
+
+    def _make_prompt(self, spec: PromptSpec, task: Task) -> nn.Module:
+        said = instruct(DEFAULT, task.description, label_words(task.label_names))
+        start = starting_tokens(spec, DecoderTokens(self._tokenizer), said)
+        if spec.kind == "prompt":
+            return PromptVectors(spec, self.body, start)
+        if spec.kind == "prefix":
+            begin = tokenize(self._tokenizer, [""], self._max_tokens)[0][0]
+            return EncoderPrefix(spec, self.body, start, begin)
+        raise SpecError(f"prompt kind must be 'prompt' or 'prefix'; got {spec.kind!r}")
+
+    @staticmethod
+    def _place(prompt: PromptVectors, row: list[int]) -> tuple[list[int], list[int]]:
+        """Vectors stand between class token and text, or between text and separator."""
+        tokens, slots = prompt.surround(row[:-1], 1)
+        return tokens + row[-1:], [*slots, -1]
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int
+) -> list[list[int]]:
+    """Token rows with special tokens, each cut to `max_tokens`."""
+    if not texts:
+        return []
+    return tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]

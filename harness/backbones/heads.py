@@ -1,0 +1,118 @@
+"""A pretrained body with a linear head: what encoders and conv nets share as trainees."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from harness.backbones.base import Trainee
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+class HeadTrainee(Trainee):
+    """A body whose pooled output a linear layer turns into class scores.
+
+    Args:
+        body: The trainee's own copy.
+        width: Size of the pooled output.
+        dropout: Share of the pooled output that is dropped while training.
+    """
+
+    head: nn.Linear
+
+    def __init__(
+        self, body: nn.Module, *, width: int, n_classes: int, dropout: float, device: torch.device
+    ) -> None:
+        super().__init__()
+        self.body = body
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, n_classes, device=device)
+
+    def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        """What the head reads, shape (B, width)."""
+        raise NotImplementedError
+
+    def body_groups(self) -> Iterable[list[nn.Parameter]]:
+        """All parameters of the body, from input to output."""
+        raise NotImplementedError
+
+    def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        return self.head(self.dropout(self.pooled(batch))).float().log_softmax(dim=-1)
+
+    def layer_groups(self) -> list[list[nn.Parameter]]:
+        """The prompt with the body's input, the body's blocks, the head; trainable ones only."""
+        groups = [list(group) for group in self.body_groups()]
+        if self.prompt is not None:
+            groups[0] += self.prompt.parameters()
+        groups.append(list(self.head.parameters()))
+        trained = [[p for p in group if p.requires_grad] for group in groups]
+        return [group for group in trained if group]
+
+
+def own_copy(model: Module, *, frozen: bool) -> Module:
+    """A copy with its own modules and its own trainable weights.
+
+    A frozen copy shares the weights, so that no memory is spent on what never changes.
+    """
+    if not frozen:
+        return copy.deepcopy(model).requires_grad_(True)
+    shared = {id(p): nn.Parameter(p.data, requires_grad=False) for p in model.parameters()}
+    return copy.deepcopy(model, shared)
+
+
+def block_groups(body: nn.Module, blocks: nn.ModuleList) -> list[list[nn.Parameter]]:
+    """Parameters before the first block, of each block, and after them, in this order.
+
+    Embeddings count as input wherever they register: relative positions act from the first
+    block on.
+    """
+    embeddings = [module for module in body.modules() if isinstance(module, nn.Embedding)]
+    owner = {id(p): 0 for embedding in embeddings for p in embedding.parameters()}
+    owner |= {id(p): i + 1 for i, block in enumerate(blocks) for p in block.parameters()}
+    groups: list[list[nn.Parameter]] = [[] for _ in range(len(blocks) + 2)]
+    index = 0  # parameters register from input to output
+    for parameter in body.parameters():
+        index = owner.get(id(parameter), 0 if index == 0 else len(blocks) + 1)
+        groups[index].append(parameter)
+    return groups
+
+
+def find_blocks(body: nn.Module, count: int) -> nn.ModuleList:
+    """The list of `count` blocks a transformer consists of.
+
+    Raises:
+        LookupError: If the body is built differently (blocks shared or nested).
+    """
+    for module in body.modules():
+        if isinstance(module, nn.ModuleList) and len(module) == count:
+            return module
+    raise LookupError(f"no list of {count} blocks in {type(body).__name__}")
+
+
+def pool(states: torch.Tensor, own: torch.Tensor, pooling: str) -> torch.Tensor:
+    """Pool token states over a text's own tokens.
+
+    Args:
+        states: Shape (B, L, width); column 0 is the class token.
+        own: True where a state belongs to the text, shape (B, L); each row has one at least.
+        pooling: "mean", "cls", "cls_mean" (both, concatenated), "max" or "last".
+
+    Returns:
+        Shape (B, width), for "cls_mean" (B, 2 * width).
+    """
+    if pooling == "cls":
+        return states[:, 0]
+    if pooling == "max":
+        return states.masked_fill(~own[:, :, None], -torch.inf).amax(dim=1)
+    if pooling == "last":
+        columns = torch.arange(states.shape[1], device=states.device)
+        last = (own * columns).argmax(dim=1)
+        return states[torch.arange(len(states), device=states.device), last]
+    weights = own[:, :, None].to(states.dtype)
+    mean = (states * weights).sum(dim=1) / weights.sum(dim=1)
+    return mean if pooling == "mean" else torch.cat([states[:, 0], mean], dim=1)

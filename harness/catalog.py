@@ -1,0 +1,35 @@
+"""Everything registered, one line each."""
+
+from __future__ import annotations
+
+from harness.registry import Registry
+
+STRATEGIES = Registry(
+    "strategy",
+    {
+        "linear_probe": "harness.strategies.linear_probe:LinearProbe",
+        "full_finetune": "harness.strategies.full_finetune:FullFineTuning",
+        "hard_prompt": "harness.strategies.hard_prompt:HardPrompting",
+        "soft_prompt": "harness.strategies.soft_prompt:SoftPrompting",
+    },
+)
+
+BACKBONES = Registry(
+    "family",
+    {
+        "encoder": "harness.backbones.encoder:EncoderBackbone",
+        "decoder": "harness.backbones.decoder:DecoderBackbone",
+        "convnet": "harness.backbones.convnet:ConvNetBackbone",
+    },
+)
+
+TASKS = Registry("task", {"classification": "harness.tasks.classification:Classification"})
+
+DATASETS = Registry(
+    "data source",
+    {
+        "csv": "harness.datasets.csv_file:CsvSource",
+        "image_folder": "harness.datasets.image_folder:ImageFolderSource",
+        "builtin": "harness.datasets.builtin:BuiltinSource",
+    },
+)

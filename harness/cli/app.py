@@ -1,0 +1,21 @@
+"""The group of subcommands. Nothing heavy is imported until a command runs."""
+
+from __future__ import annotations
+
+import click
+
+from harness.cli.data import data
+from harness.cli.models import models
+from harness.cli.predict import predict
+from harness.cli.report import report
+from harness.cli.run import run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="adaptation-advisor", prog_name="harness")
+def app() -> None:
+    """Measure which way of adapting a pretrained model works best on your data."""
+
+
+for command in (run, predict, report, models, data):
+    app.add_command(command)

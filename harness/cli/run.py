@@ -1,0 +1,236 @@
+"""`harness run`: measure which strategy is best for a model and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import STARTED
+
+if TYPE_CHECKING:
+    from harness.question import Question
+
+_TOKENS = 128
+
+
+@click.command()
+@click.option(
+    "--model",
+    required=True,
+    metavar="NAME",
+    help="Packaged name (see `harness models`), folder, hub id or timm:NAME.",
+)
+@click.option(
+    "--data",
+    required=True,
+    metavar="NAME",
+    help="Packaged name (see `harness data`), CSV file or folder of images per class.",
+)
+@click.option(
+    "--strategies",
+    default="core",
+    show_default=True,
+    metavar="core|all|ID,...",
+    help="Strategies to compare.",
+)
+@click.option(
+    "--examples",
+    default="all",
+    show_default=True,
+    metavar="N|all",
+    help="Labelled examples, training and validation together.",
+)
+@click.option(
+    "--budget",
+    metavar="TIME",
+    help="Wall clock of the whole run: 90s, 10m, 2h. Without it the budget is counted in trials.",
+)
+@click.option("--trials", type=int, metavar="N", help="Most settings tried per strategy.")
+@click.option(
+    "--seeds",
+    type=int,
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Draws of the examples; the best setting is scored on each.",
+)
+@click.option(
+    "--metric", default="accuracy", show_default=True, metavar="NAME", help="accuracy or macro_f1."
+)
+@click.option("--target", type=float, metavar="SCORE", help="Score that is needed, in [0, 1].")
+@click.option("--text-column", default="text", show_default=True, metavar="NAME")
+@click.option("--label-column", default="label", show_default=True, metavar="NAME")
+@click.option(
+    "--group-column",
+    metavar="NAME",
+    help="Rows with the same value stay on one side of every split.",
+)
+@click.option(
+    "--label-names", metavar="A,B,...", help="Names of the labels in sorted order, for prompts."
+)
+@click.option("--description", metavar="TEXT", help="What the task is, for prompts.")
+@click.option(
+    "--test-data", metavar="PATH", help="Test set; without one, part of the data is held out."
+)
+@click.option("--ood-data", metavar="PATH", help="Shifted test set, scored beside the normal one.")
+@click.option(
+    "--test-examples",
+    metavar="N",
+    help="Test rows to score; without it, as many as the budget allows.",
+)
+@click.option(
+    "--max-tokens",
+    type=int,
+    default=_TOKENS,
+    show_default=True,
+    metavar="N",
+    help="Longer texts are cut.",
+)
+@click.option(
+    "--device", default="auto", show_default=True, metavar="NAME", help="auto, cpu or cuda."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where to write; runs/<date>-<model>-<data> by default. The same question resumes.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Print plan, feasibility and estimated cost, write nothing."
+)
+@click.option("--verbose", is_flag=True, help="Let libraries print their notes and warnings.")
+@click.pass_obj
+def run(
+    given: str,
+    model: str,
+    data: str,
+    strategies: str,
+    examples: str,
+    budget: str | None,
+    trials: int | None,
+    seeds: int,
+    metric: str,
+    target: float | None,
+    text_column: str,
+    label_column: str,
+    group_column: str | None,
+    label_names: str | None,
+    description: str | None,
+    test_data: str | None,
+    ood_data: str | None,
+    test_examples: str | None,
+    max_tokens: int,
+    device: str,
+    out: Path | None,
+    dry_run: bool,
+    verbose: bool,
+) -> int:
+    """Tune and compare strategies under the same budget; write records, report and winner."""
+    from advisor.quantities import parse_duration
+
+    if not verbose:
+        from harness.cli.quiet import quiet
+
+        quiet()
+    from harness.question import Question
+
+    question = Question(
+        model=model,
+        data=data,
+        strategies=read_strategies(strategies),
+        examples=_whole(examples, "examples"),
+        budget_seconds=None if budget is None else parse_duration(budget, "budget"),
+        seeds=seeds,
+        metric=metric.replace("-", "_"),
+        target=target,
+        text_column=text_column,
+        label_column=label_column,
+        label_names=_names(label_names),
+        description=description,
+        test_data=test_data,
+        ood_data=ood_data,
+        group_column=group_column,
+        test_examples=None if test_examples is None else _whole(test_examples, "test-examples"),
+        max_tokens=max_tokens,
+        device=device,
+        trials=trials,
+    )
+    if dry_run:
+        from harness.cli.dry_run import describe
+
+        click.echo(describe(question), nl=False)
+        return 0
+    return _measure(question, out, given)
+
+
+def _measure(question: Question, out: Path | None, command: str) -> int:
+    import json
+
+    from harness.cli.display import shown
+    from harness.cli.interrupt import interruptible
+    from harness.report import summary_text
+    from harness.runner import Conditions
+    from harness.runner import run as measure
+    from harness.tuning import Stopped
+
+    with interruptible() as interrupt:
+        try:
+            with shown(STARTED) as listen:
+                folder = measure(
+                    question,
+                    out,
+                    Conditions(
+                        command=command, on_event=listen, cancelled=interrupt, started=STARTED
+                    ),
+                )
+        except Stopped as stopped:
+            click.echo(f"harness: {stopped}", err=True)
+            return 130
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    click.echo(summary_text(result))
+    click.echo(f"report:  {folder / 'report.html'}\nwinner:  {folder / 'winner'}")
+    return 0
+
+
+def read_strategies(given: str) -> tuple[str, ...]:
+    """Strategy ids from `core`, `all` or a list of ids; hyphens and upper case are accepted.
+
+    Raises:
+        UnknownName: For an id that is not registered.
+    """
+    from advisor.errors import UnknownName
+    from advisor.traits import CORE
+    from harness.catalog import STRATEGIES
+
+    known = STRATEGIES.names()
+    groups = {"core": tuple(id for id in CORE if id in known), "all": known}
+    if given.strip().lower() in groups:
+        return groups[given.strip().lower()]
+    ids = [part.strip() for part in given.split(",") if part.strip()]
+    for name in ids:
+        if _id(name) not in known:
+            raise UnknownName("strategy", name, (*known, *groups))
+    return tuple(dict.fromkeys(map(_id, ids)))
+
+
+def _id(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def _whole(given: str, key: str) -> int | None:
+    """A whole number as people write it; None for "all"."""
+    from advisor.errors import SpecError
+    from advisor.quantities import parse_count
+
+    if given.strip().lower() == "all":
+        return None
+    count = parse_count(given, key)
+    if not isinstance(count, int):
+        raise SpecError(f"{key} must be a whole number or all; got {given!r}.")
+    return count
+
+
+def _names(given: str | None) -> tuple[str, ...] | None:
+    return None if given is None else tuple(part.strip() for part in given.split(","))

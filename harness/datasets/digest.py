@@ -1,0 +1,38 @@
+"""A data set's content in one hash: the same content gives the same digest, wherever it lies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.datasets.base import Split
+
+
+def content_digest(label_names: Sequence[str], splits: Sequence[Split | None]) -> str:
+    """sha256 (hex) over the label names and, per split, over every input and target in order.
+
+    Each piece is preceded by its length, so that no two contents run together to the same
+    bytes. Paths, ids and groups do not enter; of an image, its bytes do.
+    """
+    digest = hashlib.sha256()
+
+    def add(piece: bytes) -> None:
+        digest.update(len(piece).to_bytes(8, "big"))
+        digest.update(piece)
+
+    add(len(label_names).to_bytes(8, "big"))
+    for name in label_names:
+        add(name.encode())
+    for split in splits:
+        add(b"absent" if split is None else len(split).to_bytes(8, "big"))
+        if split is None:
+            continue
+        for item in split.inputs:
+            add(
+                item.read_bytes()
+                if isinstance(item, Path)
+                else item.encode("utf-8", "surrogatepass")
+            )
+        add(split.targets.astype(">i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,186 @@
+"""Reads CSV, TSV and JSON Lines into rows. Every cell stays text: "007" and "NA" are words."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from advisor.errors import DataError
+from harness.datasets.base import DataRequest, Finding
+from harness.datasets.rows import Reading, Rows, text_rows
+
+SUFFIXES = (".csv", ".tsv", ".jsonl")
+VALIDATION_NAMES = ("val", "valid", "validation", "dev")
+_SHOWN = 20  # column names in an error message
+
+Record = tuple[int, dict[str, str]]  # line number, cells by column
+
+
+def part(folder: Path, names: Sequence[str]) -> Path | None:
+    """The table in a folder that is called by one of these names, such as train.csv."""
+    for name in names:
+        for suffix in SUFFIXES:
+            if (file := folder / f"{name}{suffix}").is_file():
+                return file
+    return None
+
+
+def is_table(location: Path) -> bool:
+    """Whether a name ends like that of a table, in either case."""
+    return location.suffix.lower() in SUFFIXES
+
+
+def read(location: Path, request: DataRequest) -> Reading:
+    """A table, or a folder with train.csv and, if it has them, test.csv and val.csv.
+
+    The validation part joins the pool: `harness` draws validation examples itself, so that
+    every strategy pays for them out of the same number of labels.
+
+    Raises:
+        DataError: If a file cannot be read or a column is missing.
+    """
+    if location.is_file():
+        pool, findings = _read_file(location, request)
+        return Reading(pool, findings=findings)
+    train = part(location, ("train",))
+    if train is None:
+        raise DataError(f"{location} holds no train.csv, train.tsv or train.jsonl.")
+    pool, findings = _read_file(train, request)
+    test = None
+    if file := part(location, VALIDATION_NAMES):
+        more, noticed = _read_file(file, request)
+        pool, findings = pool + more, findings + noticed
+        note = f"The {len(more):,} rows of {file.name} joined the pool; validation rows are drawn from it."
+        findings += (Finding("validation_part", "note", note, len(more)),)
+    if file := part(location, ("test",)):
+        test, noticed = _read_file(file, request)
+        findings += noticed
+    return Reading(pool, test, findings)
+
+
+def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, ...]]:
+    content = _decode(path)
+    lines = path.suffix.lower() == ".jsonl"
+    records = _json_lines(path, content) if lines else _delimited(path, content)
+    texts, labels, ids, groups = [], [], [], []
+    empty = 0
+    for number, (line, cells) in enumerate(records):
+        if number == 0:  # of JSON rows, the first decides: a later one may lack an empty cell
+            _check_columns(path, list(cells), request)
+        text = cells.get(request.text_column, "").strip()
+        label = cells.get(request.label_column, "").strip()
+        if not text or not label:
+            empty += 1
+            continue
+        texts.append(text)
+        labels.append(label)
+        ids.append(f"{path.name}:{line}")
+        if request.group_column is not None:
+            # a row that names no group belongs with no other row
+            groups.append(cells.get(request.group_column, "").strip() or ids[-1])
+    if not texts:
+        found = "only rows without a text or a label" if empty else "no rows"
+        raise DataError(f"{path} holds {found}; it needs one labelled text a line.")
+    rows = text_rows(texts, labels, ids, groups if request.group_column is not None else None)
+    if not empty:
+        return rows, ()
+    note = f"{empty:,} of {empty + len(rows):,} rows of {path.name} have no text or no label and were left out."
+    return rows, (Finding("empty_rows", "warning", note, empty),)
+
+
+def _decode(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from None
+    try:
+        content = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise DataError(
+            f"{path} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start} (line {line}). "
+            "Save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`."
+        ) from None
+    if not content.strip():
+        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
+    return content
+
+
+def _delimited(path: Path, content: str) -> Iterator[Record]:
+    csv.field_size_limit(max(csv.field_size_limit(), len(content)))  # its default cuts at 128 KiB
+    reader = csv.reader(
+        io.StringIO(content, newline=""), delimiter=_delimiter(path, content), strict=True
+    )
+    header: list[str] | None = None
+    try:
+        for cells in reader:
+            if not cells:  # a blank line
+                continue
+            if header is None:
+                header = [name.strip() for name in cells]
+                continue
+            if len(cells) > len(header):
+                raise DataError(
+                    f"{path}, line {reader.line_num}: {len(cells)} cells, but the header names {len(header)}. "
+                    "Put texts that hold the delimiter in double quotes."
+                )
+            # a short row lacks its last cells: they count as empty
+            padded = cells + [""] * (len(header) - len(cells))
+            yield reader.line_num, dict(zip(header, padded, strict=True))
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {reader.line_num}: {error}. Quotes inside a quoted text are written twice."
+        ) from None
+
+
+def _delimiter(path: Path, content: str) -> str:
+    """Tab for .tsv; else whichever of , ; tab | the header line holds most of."""
+    if path.suffix.lower() == ".tsv":
+        return "\t"
+    header = content.lstrip().splitlines()[0]
+    return max(",;\t|", key=header.count)
+
+
+def _json_lines(path: Path, content: str) -> Iterator[Record]:
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line, parse_int=str, parse_float=str)
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path}, line {number}: not JSON ({error.msg}); write one object a line."
+            ) from None
+        if not isinstance(record, dict):
+            raise DataError(
+                f'{path}, line {number}: not an object; write {{"text": …, "label": …}}.'
+            )
+        yield number, {name: _cell(value) for name, value in record.items()}
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _check_columns(path: Path, found: list[str], request: DataRequest) -> None:
+    wanted = {
+        "--text-column": request.text_column,
+        "--label-column": request.label_column,
+        "--group-column": request.group_column,
+    }
+    for flag, column in wanted.items():
+        if column is None or column in found:
+            continue
+        lower = [name.lower() for name in found]
+        near = difflib.get_close_matches(column.lower(), lower, n=1, cutoff=0.6)
+        hint = f"Did you mean {found[lower.index(near[0])]!r}? " if near else ""
+        shown = ", ".join(found[:_SHOWN]) + (", …" if len(found) > _SHOWN else "")
+        raise DataError(
+            f"{path} has no column {column!r}. {hint}Columns: {shown}. Name one with {flag}."
+        )

@@ -1,0 +1,211 @@
+"""What a configuration tells of a model: built without weights, on torch's "meta" device."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedConfig
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
+
+from advisor.catalogue import find_model
+from advisor.errors import ModelError
+from harness.backbones.base import ModelFacts
+from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggestions
+
+UNKNOWN = "unknown"
+_SAME_SIZE = 0.05  # counts with and without an output layer differ by less
+# timm names how weights were made in the tag: "fcmae_ft_in1k", "clip_laion2b"…
+_NOT_SUPERVISED = ("clip", "dino", "fcmae", "mae", "ssl", "swsl")
+
+
+def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
+    """Facts of a model in transformers' format.
+
+    Args:
+        location: Folder or hub id; only its configuration is read.
+
+    Raises:
+        ModelError: If the configuration cannot be used.
+    """
+    try:
+        config = AutoConfig.from_pretrained(location)
+        family = _transformers_family(config)
+        builder = AutoModelForCausalLM if family == "decoder" else AutoModel
+        with torch.device("meta"):
+            model = builder.from_config(config)
+    except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ModelError(f"the configuration of {name!r} cannot be used: {reason}") from error
+    text = config.get_text_config()
+    positions, reserved = _positions(model, text)
+    longest = getattr(text, "max_position_embeddings", None)
+    params = model.num_parameters()
+    return ModelFacts(
+        name=name,
+        family=family,
+        params=params,
+        layers=text.num_hidden_layers,
+        width=text.hidden_size,
+        modality="text",
+        window=None if longest is None else longest - reserved,
+        positions=positions,
+        objective=_objective((name, getattr(config, "_name_or_path", "")), family, params),
+        vocabulary=text.vocab_size,
+        location=location,
+        digest=digest,
+    )
+
+
+def timm_facts(name: str, location: str, digest: str) -> ModelFacts:
+    """Facts of an image network of timm.
+
+    `params` counts the published network with its classifier, as everybody does who names its
+    size; features and fine-tuning leave that classifier out.
+
+    Args:
+        location: A folder that timm saved, or "timm:NAME".
+
+    Raises:
+        ModelError: If timm does not know the network, or it is no conv net.
+    """
+    try:
+        with torch.device("meta"):
+            model = timm.create_model(source_of(location))
+    except (RuntimeError, ValueError, OSError, KeyError, TypeError) as error:
+        raise ModelError(f"timm cannot build {name!r}: {str(error).splitlines()[0]}") from error
+    config = as_net(model).pretrained_cfg
+    return ModelFacts(
+        name=name,
+        family="vit" if hasattr(model, "patch_embed") else "convnet",
+        params=sum(p.numel() for p in model.parameters()),
+        # Stem and last layers are groups of their own beside the blocks.
+        layers=max(1, len(depth_groups(model, coarse=False)) - 2),
+        width=as_net(model).head_hidden_size,
+        modality="image",
+        objective=_image_objective(str(config["architecture"]), str(config.get("tag") or "")),
+        image_size=resolve_model_data_config(model)["input_size"][-1],
+        location=location,
+        digest=digest,
+    )
+
+
+def hub_repository(location: str) -> str | None:
+    """The hub repository the weights of a "timm:NAME" come from; None if timm has no weights.
+
+    Raises:
+        ModelError: If timm has no such network.
+    """
+    name = location.removeprefix("timm:")
+    if not timm.is_model(name):
+        near = [f"timm:{known}" for known in suggestions(name)]
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise ModelError(f"timm has no model {name!r}. {hint}`timm.list_models()` lists all.")
+    config = timm.get_pretrained_cfg(name)
+    return None if config is None else config.hf_hub_id
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The files of a model folder that hold its weights, safetensors preferred."""
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """sha256 (hex) over the contents of files in the order given."""
+    stamps = [(file, file.stat()) for file in files]
+    return _digest(tuple((file, stat.st_size, stat.st_mtime_ns) for file, stat in stamps))
+
+
+@lru_cache(maxsize=16)
+def _digest(stamped: tuple[tuple[Path, int, int], ...]) -> str:
+    content = sha256()
+    for file, _, _ in stamped:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                content.update(block)
+    return content.hexdigest()
+
+
+def read_config(folder: Path) -> dict[str, object]:
+    """The config.json of a model folder.
+
+    Raises:
+        ModelError: If there is none or it is not JSON.
+    """
+    file = folder / "config.json"
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} is no model folder: it has no config.json. Give the folder that "
+            "save_pretrained or timm wrote."
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file} cannot be read as JSON ({error}).") from error
+    if not isinstance(config, dict):
+        raise ModelError(f"{file} holds no JSON object.")
+    return config
+
+
+def _transformers_family(config: PreTrainedConfig) -> str:
+    kind = config.model_type
+    if config.is_encoder_decoder:
+        return "encoder_decoder"
+    if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
+        return "encoder"
+    if kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        return "decoder"
+    raise ValueError(
+        f"models of type {kind!r} are neither encoders nor decoders of text; for images use "
+        "timm:NAME"
+    )
+
+
+def _positions(model: nn.Module, config: PreTrainedConfig) -> tuple[str, int]:
+    """How positions are told, read from the network, and how many of them are not for text."""
+    if getattr(config, "sinusoidal_pos_embds", False):
+        return "sinusoidal", 0
+    for name, module in model.named_modules():
+        if "RotaryEmbedding" in type(module).__name__:
+            return "rotary", 0
+        last = name.rpartition(".")[2]
+        if isinstance(module, nn.Embedding) and last in (
+            "position_embeddings",
+            "embed_positions",
+            "wpe",
+        ):
+            # RoBERTa counts from behind the padding token: 514 rows are 512 places.
+            return "learned", 0 if module.padding_idx is None else module.padding_idx + 1
+    if getattr(config, "rotary_dim", None):
+        return "rotary", 0
+    return "relative", 0
+
+
+def _image_objective(architecture: str, tag: str) -> str:
+    """From the catalogue, unless the tag says that the weights were made in another way."""
+    row = find_model(f"timm:{architecture}")
+    if row is None or tag.startswith(_NOT_SUPERVISED):
+        return UNKNOWN
+    return str(row.get("objective") or UNKNOWN)
+
+
+def _objective(names: Iterable[str], family: str, params: int) -> str:
+    """From the catalogue, for a model of the same name, family and size."""
+    for name in filter(None, names):
+        row = find_model(name)
+        if row is None or row["family"] != family or not isinstance(row["params"], int):
+            continue
+        if math.isclose(row["params"], params, rel_tol=_SAME_SIZE) and row.get("objective"):
+            return str(row["objective"])
+    return UNKNOWN

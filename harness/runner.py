@@ -1,0 +1,287 @@
+"""A run of the fair protocol from question to report; docs/protocol.md says it in words."""
+
+from __future__ import annotations
+
+import gc
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from harness.advice import advised, estimates
+from harness.backbones.base import Backbone
+from harness.bench import ARTEFACTS, Bench
+from harness.budget import Allowance, Budget, Clock, affordable_test_rows
+from harness.datasets.base import Finding
+from harness.decision import decide
+from harness.folder import (
+    RESULT_FILE,
+    STORE_FILE,
+    Identity,
+    RunFile,
+    Terms,
+    create,
+    default_folder,
+    earlier_run,
+    write_json,
+)
+from harness.models import load_backbone
+from harness.plan import Plan, joined, make_plan, subset
+from harness.progress import Listener, Planned, Resuming, Stage, silent
+from harness.question import Question
+from harness.records import Happened
+from harness.report import render
+from harness.result import Expected, Json, Telling, build_result
+from harness.scored_rows import cut_texts, write_rows
+from harness.speed import seconds_per_row
+from harness.store import Store
+from harness.tuning import Stopped, StrategyOutcome, Tuning
+from harness.winner import export_winner
+
+_BASELINE_SHARE = 0.02  # of the budget, after which no further seed is started
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How a run is carried out, as opposed to what it asks.
+
+    Attributes:
+        command: What the user typed, for the record.
+        cancelled: Asked between steps; True ends the run with `Stopped`.
+        clock: Seconds from any fixed point.
+        started: What the clock said when the command began; None for now.
+    """
+
+    command: str = ""
+    on_event: Listener = silent
+    cancelled: Callable[[], bool] = lambda: False
+    clock: Clock = time.monotonic
+    started: float | None = None
+
+
+def run(question: Question, out: Path | None, how: Conditions) -> Path:
+    """Measure a question and write records, result, winner and report.
+
+    A folder that holds an interrupted run of the same question is taken up where it ended; a
+    finished one is left as it is, except that its report is rendered again.
+
+    Args:
+        out: Folder to write; None for runs/<date>-<model>-<data>.
+
+    Returns:
+        The folder of the run.
+
+    Raises:
+        AdviceError: If the question cannot be used; nothing was written.
+        Stopped: After an interruption; everything finished is in the store.
+    """
+    started = how.clock() if how.started is None else how.started
+    how.on_event(Stage("reading model and data"))
+    plan = make_plan(question)
+    identity = Identity(
+        question=question, model_digest=plan.facts.digest, data_digest=plan.dataset.digest
+    )
+    folder = out or default_folder(question, identity, datetime.now(UTC).date().isoformat())
+    earlier = earlier_run(folder, identity)
+    if earlier is not None:
+        finished = (folder / RESULT_FILE).exists()
+        how.on_event(Resuming(folder, finished))
+        if finished:
+            render(folder)
+            return folder
+    work = _prepare(plan, folder, earlier, Budget(question.budget_seconds, how.clock, started), how)
+    if earlier is None:
+        create(folder, RunFile(identity=identity, terms=work.terms, command=how.command))
+    gc.freeze()  # libraries and model stay: trials need not search them for garbage
+    try:
+        with Store(folder / STORE_FILE) as store:
+            work.budget.spent_before = _spent_before(store)
+            outcomes = _measure(work, store)
+        how.on_event(Stage("choosing the winner and writing the report"))
+        _conclude(work, outcomes, how.command)
+    except (Stopped, KeyboardInterrupt):
+        raise Stopped(
+            f"stopped; what is finished is kept. Run the same command with --out {folder} to go on."
+        ) from None
+    finally:
+        gc.unfreeze()
+    return folder
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A prepared run; nothing of it is written yet.
+
+    Attributes:
+        row_seconds: Seconds the frozen model needs for one row; 0 if nobody asked.
+    """
+
+    plan: Plan
+    bench: Bench
+    budget: Budget
+    terms: Terms
+    row_seconds: float
+    findings: tuple[Finding, ...]
+    baselines: dict[str, dict[str, float]]
+    advice: Json
+    estimates: dict[str, Expected]
+
+
+def _prepare(
+    plan: Plan, folder: Path, earlier: RunFile | None, budget: Budget, how: Conditions
+) -> _Work:
+    """Load and measure what comes before the strategies, then settle what each may spend."""
+    question = plan.question
+    how.on_event(Stage("loading the model"))
+    backbone = load_backbone(plan.facts, plan.device, question.max_tokens)
+    row_seconds = 0.0
+    if question.budget_seconds is not None:
+        how.on_event(Stage("measuring speed"))
+        row_seconds = seconds_per_row(backbone, plan.dataset.train.inputs)
+    rows = earlier.terms.rows if earlier else _test_rows(plan, budget, row_seconds)
+    bench = _bench(plan, backbone, rows, folder, how)
+    advice = advised(plan, backbone.device)
+    expected = estimates(plan, backbone.device, len(bench.test))
+    how.on_event(Stage("baselines"))
+    baselines, findings = _baselines(bench, budget), _findings(plan, bench)
+    if how.cancelled():
+        raise Stopped("stopped before anything was measured; nothing was written.")
+    terms = earlier.terms if earlier else _settle(budget.cap(len(plan.feasible)), rows)
+    refused = {id: plan.refused.get(id, "") for id in plan.strategies}
+    how.on_event(Planned(refused, terms.cap_seconds, question.budget_seconds, findings))
+    return _Work(plan, bench, budget, terms, row_seconds, findings, baselines, advice, expected)
+
+
+def _settle(cap: float | None, rows: dict[str, int]) -> Terms:
+    return Terms(cap_seconds=cap, rows=rows, started=datetime.now(UTC).isoformat())
+
+
+def _test_rows(plan: Plan, budget: Budget, row_seconds: float) -> dict[str, int]:
+    """How many rows of each unseen split are scored: what was asked, or what can be afforded."""
+    cap = budget.cap(len(plan.feasible))
+    splits = {"test": plan.dataset.test} | ({"ood": plan.dataset.ood} if plan.dataset.ood else {})
+    asked = plan.question.test_examples
+    return {
+        name: min(asked, len(split))
+        if asked is not None
+        else affordable_test_rows(
+            len(split),
+            cap=cap and cap / len(splits),
+            seeds=plan.question.seeds,
+            seconds_per_row=row_seconds,
+        )
+        for name, split in splits.items()
+    }
+
+
+def _bench(
+    plan: Plan, backbone: Backbone, rows: dict[str, int], folder: Path, how: Conditions
+) -> Bench:
+    ood = plan.dataset.ood
+    return Bench(
+        question=plan.question,
+        backbone=backbone,
+        task=plan.task,
+        dataset=plan.dataset,
+        draws=plan.draws,
+        test=subset(plan.dataset.test, rows["test"]),
+        ood=None if ood is None else subset(ood, rows["ood"]),
+        folder=folder,
+        on_event=how.on_event,
+        cancelled=how.cancelled,
+    )
+
+
+def _measure(work: _Work, store: Store) -> list[StrategyOutcome]:
+    """Every strategy in turn, each within the same cap."""
+    plan, bench = work.plan, work.bench
+    return [
+        _refused(id, plan, bench, store)
+        if id in plan.refused
+        else Tuning(
+            bench,
+            kind,
+            plan.space(id),
+            plan.schedule(id),
+            Allowance(work.terms.cap_seconds, work.budget),
+            store,
+            work.row_seconds,
+        ).run()
+        for id, kind in plan.strategies.items()
+    ]
+
+
+def _conclude(work: _Work, outcomes: list[StrategyOutcome], command: str) -> None:
+    """Choose the winner and write it, the result and the report."""
+    plan, bench = work.plan, work.bench
+    names = {id: kind.traits.name for id, kind in plan.strategies.items()}
+    decision = decide(outcomes, names, folder=bench.folder, metric=plan.task.metric)
+    winner = next((one for one in outcomes if one.strategy == decision.winner), None)
+    if winner is not None:
+        export_winner(bench, winner.scored[0])
+    write_rows(bench)
+    telling = Telling(
+        estimates=work.estimates,
+        baselines=work.baselines,
+        advice=work.advice,
+        findings=[asdict(one) for one in work.findings],
+        cap_seconds=work.terms.cap_seconds,
+        spent_seconds=work.budget.elapsed(),
+        started=work.terms.started,
+        command=command,
+    )
+    write_json(bench.folder / RESULT_FILE, build_result(plan, bench, outcomes, decision, telling))
+    render(bench.folder)
+    shutil.rmtree(bench.folder / ARTEFACTS, ignore_errors=True)
+
+
+def _refused(id: str, plan: Plan, bench: Bench, store: Store) -> StrategyOutcome:
+    """A strategy that cannot work here has a record, too, which says why."""
+    asked = bench.asked(id, {}, stage="search", seed=0)
+    store.append(bench.record(asked, Happened(status="refused", error=plan.refused[id])))
+    return StrategyOutcome(id, status="refused", reason=plan.refused[id])
+
+
+def _baselines(bench: Bench, budget: Budget) -> dict[str, dict[str, float]]:
+    """Predictors without a pretrained model on the same examples: mean scores over seeds.
+
+    Seed 0 always; further seeds as long as a small share of the budget lasts.
+    """
+    until = budget.elapsed() + _BASELINE_SHARE * (budget.total or math.inf)
+    runs: list[dict[str, dict[str, float]]] = []
+    for seed, draw in bench.draws.items():
+        if runs and budget.elapsed() > until:
+            break
+        examples = joined(draw.train, draw.validation)
+        runs.append(bench.task.baselines(examples, bench.test, seed=seed))
+    return {
+        name: {metric: float(np.mean([one[name][metric] for one in runs])) for metric in scores}
+        for name, scores in runs[0].items()
+    }
+
+
+def _findings(plan: Plan, bench: Bench) -> tuple[Finding, ...]:
+    """What was noticed about the data, and what this run cuts of it."""
+    found = list(plan.dataset.findings)
+    if len(bench.test) < len(plan.dataset.test):
+        why = (
+            "as was asked"
+            if plan.question.test_examples is not None
+            else "more would not fit the budget. Set --test-examples to decide yourself"
+        )
+        text = (
+            f"{len(bench.test):,} of {len(plan.dataset.test):,} test rows are scored, the same for "
+            f"every strategy: {why}."
+        )
+        found.append(Finding("test_subset", "note", text, len(bench.test)))
+    return (*found, *cut_texts(bench))
+
+
+def _spent_before(store: Store) -> float:
+    """Seconds an interrupted session spent on what it recorded."""
+    return sum(one.happened.own_seconds for one in store.query())

@@ -1,0 +1,47 @@
+"""What of the data a run scored, and what it had to cut."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from harness.backbones.base import TokenCounter
+from harness.bench import Bench
+from harness.datasets.base import Finding
+from harness.folder import write_text
+
+TEST_FILE = "test.csv"
+
+
+def write_rows(bench: Bench) -> None:
+    """Write the scored test rows, with their labels, so that the winner can be checked on them."""
+    question = bench.question
+    column = question.text_column if bench.dataset.modality == "text" else "file"
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(["id", column, question.label_column])
+    labels = bench.task.label_names
+    for id, given, target in zip(
+        bench.test.ids, bench.test.inputs, bench.test.targets, strict=True
+    ):
+        table.writerow([id, given, labels[target]])
+    write_text(bench.folder / TEST_FILE, written.getvalue().removesuffix("\n"))
+
+
+def cut_texts(bench: Bench) -> list[Finding]:
+    """How many texts of this run are longer than what the model is shown of them."""
+    backbone = bench.backbone
+    if bench.dataset.modality != "text" or backbone.max_tokens is None:
+        return []
+    if not isinstance(backbone, TokenCounter):
+        return []
+    draw = bench.draws[0]
+    texts = [*draw.train.inputs, *draw.validation.inputs, *bench.test.inputs]
+    long = int((backbone.token_counts(texts) > backbone.max_tokens).sum())
+    if not long:
+        return []
+    text = (
+        f"{long:,} of {len(texts):,} texts ({long / len(texts):.0%}) are longer than "
+        f"{backbone.max_tokens} tokens and were cut to that length. Set --max-tokens to use more."
+    )
+    return [Finding("long_texts", "warning" if long > len(texts) / 2 else "note", text, long)]

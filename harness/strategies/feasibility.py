@@ -1,0 +1,43 @@
+"""Reasons for refusing that several strategies share."""
+
+from __future__ import annotations
+
+from advisor.traits import Traits
+from harness.backbones.base import ModelFacts
+from harness.strategies.base import DataFacts, Verdict
+
+_WHY_NOT = {
+    "convnet": (
+        "conv nets cannot be prompted (yet): they read pixels through filters, not a sequence "
+        "among which trained vectors could stand"
+    ),
+    "lstm": "an LSTM has no attention through which trained vectors could act on the input",
+}
+
+
+def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdict | None:
+    """The refusal if family, modality or number of labels rule a strategy out; else None.
+
+    Args:
+        traits: Of a strategy that learns from labels.
+    """
+    if facts.family not in traits.families:
+        reason = _WHY_NOT.get(facts.family) if traits.virtual_tokens else None
+        return Verdict(
+            False, reason or f"{traits.name} does not work on models of family {facts.family!r}"
+        )
+    if facts.modality != data.modality:
+        return Verdict(
+            False, f"the model reads {facts.modality}s, and the inputs are {data.modality}s"
+        )
+    if data.n_examples == 0:
+        return Verdict(
+            False, f"{traits.name} learns from labels, and there are no labelled examples"
+        )
+    if data.n_examples < data.n_classes:
+        return Verdict(
+            False,
+            f"{data.n_classes} classes need at least one labelled example each; there are "
+            f"{data.n_examples}",
+        )
+    return None

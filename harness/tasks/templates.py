@@ -1,0 +1,123 @@
+"""Prompt templates for classification: how a question is put to a language model in words.
+
+A prompt is `prefix + query`, and a label is scored as `" " + label words` after it. The prefix
+(instruction, then demonstrations) ends with a line break and the query starts with the next
+line, so the seam between them is the end of a line. Every text is written on one line: a line
+break inside it would look like the start of the next demonstration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.errors import SpecError, UnknownName
+from harness.tasks.base import Task
+
+NO_DESCRIPTION = "Classify the text."
+
+
+@dataclass(frozen=True)
+class Template:
+    """One way of writing a classification prompt.
+
+    Attributes:
+        id: Registered name.
+        instruction: Opens the prompt; may hold "{description}" and "{labels}"; "" for none.
+        query: Holds "{text}" and ends with a colon, after which the label follows. A
+            demonstration is a query with its label.
+    """
+
+    id: str
+    instruction: str
+    query: str
+
+
+TEMPLATES: dict[str, Template] = {
+    template.id: template
+    for template in (
+        Template("label", "{description} Possible labels: {labels}.", "Text: {text}\nLabel:"),
+        Template("category", "{description} Categories: {labels}.", "{text}\nCategory:"),
+        Template(
+            "answer",
+            "Question: {description} Choose one of: {labels}.",
+            "Input: {text}\nAnswer:",
+        ),
+        Template("quote", "{description} Choices: {labels}.", '"{text}" is an example of:'),
+        Template("bare", "", "{text}\nLabel:"),
+    )
+}
+DEFAULT = TEMPLATES["label"]
+
+
+def template(id: str) -> Template:
+    """A template by name.
+
+    Raises:
+        UnknownName: With the nearest names.
+    """
+    if id not in TEMPLATES:
+        raise UnknownName("template", id, TEMPLATES)
+    return TEMPLATES[id]
+
+
+def label_words(label_names: Sequence[str]) -> tuple[str, ...]:
+    """Label names as a person would say them: "Sci_Tech" becomes "Sci Tech".
+
+    Raises:
+        SpecError: If a name has no words, or two names become the same words.
+    """
+    words = tuple(" ".join(name.replace("_", " ").split()) for name in label_names)
+    if not all(words):
+        raise SpecError(
+            f"label name {label_names[words.index('')]!r} has no words to score; "
+            "give readable names with --label-names"
+        )
+    if len(set(words)) < len(words):
+        raise SpecError(
+            f"label names {', '.join(map(repr, label_names))} are not distinct when written as "
+            "words; give distinct names with --label-names"
+        )
+    return words
+
+
+def continuations(words: Sequence[str]) -> tuple[str, ...]:
+    """What follows a query for each label.
+
+    Where one label begins with another ("art", "art history"), the shorter could never be less
+    likely than the longer; then every label is scored together with the line break after it.
+    """
+    nested = any(one != other and other.startswith(one) for one in words for other in words)
+    return tuple(f" {word}\n" if nested else f" {word}" for word in words)
+
+
+def instruct(template: Template, description: str | None, words: Sequence[str]) -> str:
+    """The instruction on one line, without a line break at its end ("" if there is none)."""
+    filled = template.instruction.format(
+        description=one_line(description or NO_DESCRIPTION), labels=", ".join(words)
+    )
+    return filled.strip()
+
+
+def join(template: Template, instruction: str, demonstrations: Sequence[tuple[str, str]]) -> str:
+    """The prefix of a prompt from an instruction and (text, label words) pairs."""
+    parts = [instruction] if instruction else []
+    parts += [f"{render_query(template, text)} {label}" for text, label in demonstrations]
+    return "".join(f"{part}\n" for part in parts)
+
+
+def render(template: Template, task: Task, demonstrations: Sequence[tuple[str, int]] = ()) -> str:
+    """The prefix of a prompt: instruction, then demonstrations as (text, class index)."""
+    words = label_words(task.label_names)
+    shown = [(text, words[target]) for text, target in demonstrations]
+    return join(template, instruct(template, task.description, words), shown)
+
+
+def render_query(template: Template, text: str) -> str:
+    """The question about one text; a label follows it after one space."""
+    return template.query.format(text=one_line(text))
+
+
+def one_line(text: str) -> str:
+    """The text with every run of whitespace as one space."""
+    return " ".join(text.split())

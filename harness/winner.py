@@ -1,0 +1,147 @@
+"""The winner on disk: written at the end of a run, read again to predict."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from advisor.errors import ModelError, OutputError
+from harness.artefacts import artefact_of
+from harness.backbones.base import Progress
+from harness.bench import ARTEFACTS, Bench
+from harness.catalog import STRATEGIES, TASKS
+from harness.folder import WINNER, write_text
+from harness.models import load_backbone, resolve_model
+from harness.records import RunRecord, Settings
+
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """Everything needed to use a winner besides the files its strategy wrote.
+
+    Attributes:
+        model: What the user called it; model_digest: hash of the weights it was fitted on.
+        scores: Split -> metric -> value of this very model (the finalist of seed 0).
+        trial: Content id of its record.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    strategy: str
+    model: str
+    model_facts: dict[str, JsonValue]
+    model_digest: str
+    task: str
+    label_names: tuple[str, ...]
+    description: str | None
+    metric: str
+    modality: str
+    text_column: str
+    max_tokens: int | None
+    hyperparameters: Settings
+    chosen: dict[str, JsonValue]
+    examples: int
+    seed: int
+    scores: dict[str, dict[str, float]]
+    test_rows: int
+    versions: dict[str, str]
+    trial: str
+
+
+def export_winner(bench: Bench, final: RunRecord) -> Path:
+    """Copy a finalist's files to OUT/winner/ and describe them; replaces an earlier copy.
+
+    Raises:
+        OutputError: If its files were removed since.
+    """
+    source = bench.folder / ARTEFACTS / final.asked.strategy
+    if artefact_of(source) is None:
+        raise OutputError(
+            f"the model of the winner is gone from {source}. Run again with another --out."
+        )
+    target = bench.folder / WINNER
+    temporary = target.with_name(f"{WINNER}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    shutil.copytree(source, temporary)
+    write_text(temporary / MANIFEST, _manifest(bench, final).model_dump_json(indent=2))
+    shutil.rmtree(target, ignore_errors=True)
+    temporary.rename(target)
+    return target
+
+
+def read_manifest(run: Path) -> Manifest:
+    """What the winner of a run is.
+
+    Raises:
+        OutputError: If the folder has no finished winner.
+    """
+    path = run / WINNER / MANIFEST
+    try:
+        return Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise OutputError(
+            f"{run} holds no winner. Give the folder of a finished `harness run`."
+        ) from None
+    except (OSError, ValueError, ValidationError) as error:
+        raise OutputError(f"{path} cannot be read ({str(error).splitlines()[0]}).") from None
+
+
+def predict(
+    run: Path,
+    inputs: Sequence[str | Path],
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, Manifest]:
+    """Class probabilities of the winner of a run, shape (n, n_classes), and its manifest.
+
+    Raises:
+        OutputError: If the run has no winner.
+        ModelError: If the pretrained model is gone or is no longer the same.
+    """
+    manifest = read_manifest(run)
+    facts = resolve_model(manifest.model)
+    if facts.digest != manifest.model_digest:
+        raise ModelError(
+            f"model {manifest.model!r} is no longer the one the winner was fitted on. "
+            f"Put back the weights with digest {manifest.model_digest[:12]} or run again."
+        )
+    backbone = load_backbone(facts, device, manifest.max_tokens)
+    task = TASKS.load(manifest.task)(
+        label_names=manifest.label_names, description=manifest.description, metric=manifest.metric
+    )
+    strategy = STRATEGIES.load(manifest.strategy).load(run / WINNER, backbone, task)
+    return strategy.predict(tuple(inputs)), manifest
+
+
+def _manifest(bench: Bench, final: RunRecord) -> Manifest:
+    facts, happened = bench.backbone.facts, final.happened
+    return Manifest(
+        strategy=final.asked.strategy,
+        model=bench.question.model,
+        model_facts=asdict(facts),
+        model_digest=facts.digest,
+        task=bench.task.id,
+        label_names=bench.task.label_names,
+        description=bench.task.description,
+        metric=bench.task.metric,
+        modality=bench.dataset.modality,
+        text_column=bench.question.text_column,
+        max_tokens=bench.backbone.max_tokens,
+        hyperparameters=final.asked.hyperparameters,
+        chosen=happened.chosen,
+        examples=final.asked.examples,
+        seed=final.asked.seed,
+        scores=happened.scores,
+        test_rows=len(bench.test),
+        versions=final.on.versions,
+        trial=final.content_id,
+    )
