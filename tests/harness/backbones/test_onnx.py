@@ -1,0 +1,135 @@
+"""ONNX Runtime: the same numbers as torch, kept by content, and said when it is not used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from advisor.errors import ModelError, SpecError
+from harness.backbones import onnx_runtime
+from harness.backbones.convnet import ConvNetBackbone
+from harness.backbones.encoder import EncoderBackbone, LastStates
+from tests.harness.tiny_models import save_images, tiny_convnet, tiny_encoder
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    return save_images(tmp_path, 5)
+
+
+def exported(cache: Path) -> list[Path]:
+    return sorted((cache / "onnx").glob("*"))
+
+
+def test_conv_nets_use_onnx_runtime_and_export_once(files, empty_cache, monkeypatch):
+    model = tiny_convnet()
+    first = model.features(files, pooling="mean")
+    assert model.backend == "onnxruntime"
+    assert model.backend_note.startswith("equal to torch up to ")
+    (file,) = exported(empty_cache)
+    monkeypatch.setattr(onnx_runtime, "export", lambda *_: pytest.fail("exported twice"))
+    again = tiny_convnet()
+    np.testing.assert_array_equal(again.features(files, pooling="mean"), first)
+    assert again.backend == "onnxruntime"
+    assert exported(empty_cache) == [file]
+
+
+def test_other_weights_are_another_file(files, empty_cache):
+    tiny_convnet().features(files, pooling="mean")
+    other = tiny_convnet()
+    with torch.no_grad():
+        next(other.model.parameters()).mul_(2)
+    other.features(files, pooling="mean")
+    assert other.backend == "onnxruntime"
+    assert len(exported(empty_cache)) == 2
+
+
+def test_a_failing_export_falls_back_to_torch_and_says_so(files, empty_cache, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such operator\nwith details")
+
+    monkeypatch.setattr(onnx_runtime, "export", fail)
+    model = tiny_convnet()
+    features = model.features(files, pooling="mean")
+    assert model.backend == "torch"
+    assert model.backend_note == "ONNX export failed (RuntimeError: no such operator)"
+    np.testing.assert_array_equal(features, torch_features(model, files))
+    assert exported(empty_cache) == []
+
+
+def test_a_difference_falls_back_to_torch_and_says_so(files, empty_cache, monkeypatch):
+    whole = onnx_runtime.OnnxModel.__call__
+    monkeypatch.setattr(onnx_runtime.OnnxModel, "__call__", lambda self, x: whole(self, x) * 1.01)
+    model = tiny_convnet()
+    features = model.features(files, pooling="mean")
+    assert model.backend == "torch"
+    assert model.backend_note == "ONNX Runtime differs from torch by 1.0e-02 of the largest output"
+    np.testing.assert_array_equal(features, torch_features(model, files))
+
+
+def test_a_damaged_file_falls_back_to_torch(files, empty_cache):
+    expected = tiny_convnet().features(files, pooling="mean")
+    exported(empty_cache)[0].write_bytes(b"damaged")
+    model = tiny_convnet()
+    np.testing.assert_allclose(model.features(files, pooling="mean"), expected, rtol=1e-3)
+    assert model.backend == "torch"
+    assert model.backend_note.startswith("ONNX export failed")
+
+
+def test_8_bit_features_are_near_and_a_model_of_their_own(empty_cache):
+    model = tiny_encoder("bert")
+    quantised = model.quantised()
+    texts = ["a good film", "bad", "the story was very dull and not good at all"]
+    exact, near = (m.features(texts, pooling="mean") for m in (model, quantised))
+    assert 0 < onnx_runtime.difference(exact, near) < 0.2
+    assert (model.int8, quantised.int8) == (False, True)
+    assert quantised.facts.digest == f"{model.facts.digest}-int8"
+    with pytest.raises(SpecError, match=r"last layer, -1; got \(0,\)"):
+        quantised.features(texts, pooling="mean", layers=(0,))
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "modernbert"])
+def test_encoders_export_with_their_mask(family, empty_cache):
+    """Padding stays without effect, and the encoder itself is what it was: no dropout."""
+    model = tiny_encoder(family)
+    before = model.features(["a good film"], pooling="mean")
+    network = LastStates(model.model)
+    padded = {"input_ids": torch.tensor([[0, 7, 8, 2], [0, 9, 2, 1]])}
+    padded["attention_mask"] = (padded["input_ids"] != 1).long()
+    longer = {"input_ids": torch.tensor([[0, 7, 8, 9, 6, 2], [0, 9, 2, 1, 1, 1]])}
+    longer["attention_mask"] = (longer["input_ids"] != 1).long()
+    _, apart = onnx_runtime.exported(network, padded, longer)
+    assert apart < 1e-4
+    np.testing.assert_array_equal(model.features(["a good film"], pooling="mean"), before)
+
+
+def test_quantising_says_why_it_cannot(empty_cache, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(onnx_runtime, "export", fail)
+    with pytest.raises(ModelError, match=r"'tiny-bert' cannot be quantised: ONNX export failed"):
+        tiny_encoder("bert").quantised()
+
+
+def test_8_bit_minilm_is_near_whatever_the_padding(minilm: EncoderBackbone, empty_cache):
+    texts = ["The striker scored a goal.", "Shares fell.", "word " * 40]
+    exact = minilm.features(texts, pooling="mean")
+    near = minilm.quantised().features(texts, pooling="mean")
+    cosines = (exact * near).sum(1) / np.linalg.norm(exact, axis=1) / np.linalg.norm(near, axis=1)
+    assert cosines.min() > 0.9
+    assert np.abs(exact - near).max() > 1e-4
+
+
+def test_efficientnet_runs_on_onnx_runtime(efficientnet: ConvNetBackbone, files):
+    features = efficientnet.features(files, pooling="mean")
+    assert efficientnet.backend == "onnxruntime"
+    assert onnx_runtime.difference(torch_features(efficientnet, files), features) < 1e-4
+
+
+def torch_features(model: ConvNetBackbone, files: list[Path]) -> np.ndarray:
+    with torch.inference_mode():
+        return model.model(model.reader.read(files)).numpy()

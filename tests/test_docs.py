@@ -1,0 +1,72 @@
+"""Every command in the README and the documentation runs as it is written.
+
+`advise` commands run whole. `harness run` commands are planned (`--dry-run`): that reads the
+model, the data and every flag. Whole runs are among the slow tests.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+import advisor.cli
+import harness.cli
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SETS_UP = "python3 -m pip install -q uv && python3 -m "
+RUNNER = re.compile(r"^uv run(?: --all-extras)?(?: --group dev)? ")
+
+
+def commands(program: str) -> list[tuple[str, list[str]]]:
+    """(page, words) of every `$ program …` line, without what sets up or starts the program."""
+    found = []
+    for page in PAGES:
+        for line in re.findall(r"^\$ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE):
+            words = shlex.split(RUNNER.sub("", line.removeprefix(SETS_UP)), comments=True)
+            if words[0] == program and "|" not in words:
+                found.append((page.name, words[1:]))
+    return found
+
+
+def shown(case: object) -> str:
+    return " ".join(case) if isinstance(case, list) else str(case)
+
+
+@pytest.mark.parametrize(("page", "words"), commands("advise"), ids=shown)
+def test_advise_commands_answer(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    if "--spec" in words or "--batch" in words:
+        pytest.skip("needs a file of the reader's; tests/advisor/test_docs.py makes one")
+    monkeypatch.chdir(tmp_path)
+    assert advisor.cli.main(words) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "run"], ids=shown)  # fmt: skip
+def test_run_commands_can_be_planned(
+    page: str,
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if any(word.endswith((".csv", "/")) or word.startswith(("path", "PATH")) for word in words):
+        pytest.skip("reads a file of the reader's")
+    monkeypatch.chdir(tmp_path)
+    planned = words if "--dry-run" in words else [*words, "--dry-run"]
+    assert harness.cli.main(planned) == 0, capsys.readouterr().err
+    assert "linear probe" in capsys.readouterr().out
+    assert not any(tmp_path.iterdir()), "a plan writes nothing"
+
+
+def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith(f"$ {SETS_UP}")]
+    assert len(lines) == 2
+    assert lines[0].endswith("uv run advise --params 175B --examples 100k")
+    assert lines[1].endswith("uv run --all-extras --group dev pytest")
