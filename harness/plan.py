@@ -16,6 +16,7 @@ from harness.catalog import STRATEGIES, TASKS
 from harness.datasets.base import Dataset, Split
 from harness.datasets.load import load_dataset
 from harness.device import pick_device
+from harness.fixed_settings import restricted
 from harness.models import resolve_model
 from harness.proposals import Proposals
 from harness.question import Question
@@ -55,7 +56,9 @@ class Plan:
         return len(self.draws[0].train) + len(self.draws[0].validation)
 
     def space(self, strategy: str) -> Space:
-        return self.strategies[strategy].space(self.facts, self.task, self.data_facts)
+        kind = self.strategies[strategy]
+        space = kind.space(self.facts, self.task, self.data_facts)
+        return restricted(space, kind, self.question.fixed.get(strategy, {}))
 
     def schedule(self, strategy: str) -> Schedule:
         """Fewest and most trials of a strategy: never more than its space has."""
@@ -101,7 +104,10 @@ def make_plan(question: Question) -> Plan:
     if len(refused) == len(strategies):
         reasons = "; ".join(f"{id}: {reason}" for id, reason in refused.items())
         raise SpecError(f"none of the strategies can work on this question. {reasons}")
-    return Plan(question, device, facts, dataset, task, data_facts, draws, strategies, refused)
+    plan = Plan(question, device, facts, dataset, task, data_facts, draws, strategies, refused)
+    for id in plan.feasible:
+        plan.space(id)  # a fixed value that cannot be is refused here
+    return plan
 
 
 def joined(a: Split, b: Split) -> Split:

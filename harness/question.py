@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from advisor.errors import SpecError, UnknownName
 from harness.datasets.base import DataRequest
 from harness.metrics import METRICS
+from harness.records import Scalar
 
 MAX_TOKENS = 128
 """Longest text used unless more is asked for; what was cut is reported as a finding."""
@@ -30,6 +31,7 @@ class Question(BaseModel):
         test_examples: Test rows to score; None for as many as the budget allows.
         max_tokens: Longest text used, in tokens.
         trials: Most settings tried per strategy; None for the default.
+        fixed: Strategy id -> hyperparameter -> the only value that is tried.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +55,7 @@ class Question(BaseModel):
     max_tokens: int = MAX_TOKENS
     device: str = "auto"
     trials: int | None = None
+    fixed: dict[str, dict[str, Scalar]] = {}
 
     @model_validator(mode="after")
     def _in_range(self) -> Self:

@@ -9,6 +9,7 @@ from harness.cli.models import models
 from harness.cli.predict import predict
 from harness.cli.report import report
 from harness.cli.run import run
+from harness.cli.study import study
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -17,5 +18,5 @@ def app() -> None:
     """Measure which way of adapting a pretrained model works best on your data."""
 
 
-for command in (run, predict, report, models, data):
+for command in (run, predict, report, models, data, study):
     app.add_command(command)

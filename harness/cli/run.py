@@ -49,6 +49,13 @@ _TOKENS = 128
 )
 @click.option("--trials", type=int, metavar="N", help="Most settings tried per strategy.")
 @click.option(
+    "--set",
+    "fixed",
+    multiple=True,
+    metavar="STRATEGY.KEY=VALUE",
+    help="Hold a hyperparameter at one value instead of searching it; may be repeated.",
+)
+@click.option(
     "--seeds",
     type=int,
     default=3,
@@ -110,6 +117,7 @@ def run(
     examples: str,
     budget: str | None,
     trials: int | None,
+    fixed: tuple[str, ...],
     seeds: int,
     metric: str,
     target: float | None,
@@ -134,12 +142,15 @@ def run(
         from harness.cli.quiet import quiet
 
         quiet()
+    from harness.fixed_settings import read_fixed
     from harness.question import Question
 
+    named = read_strategies(strategies)
     question = Question(
         model=model,
         data=data,
-        strategies=read_strategies(strategies),
+        strategies=named,
+        fixed=read_fixed(fixed, named),
         examples=_whole(examples, "examples"),
         budget_seconds=None if budget is None else parse_duration(budget, "budget"),
         seeds=seeds,

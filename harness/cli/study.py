@@ -1,0 +1,112 @@
+"""`harness study`: carry out the runs of a study and write its table."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.cli import STARTED
+
+if TYPE_CHECKING:
+    from harness.studies.spec import Cell
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="FOLDER",
+    help="Where the study's data sets lie; the current folder by default.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where the runs are kept; runs/study-<file> by default. The same folder resumes.",
+)
+@click.option("--only", metavar="TEXT", help="Only runs whose name holds this.")
+@click.option(
+    "--part",
+    default="1/1",
+    show_default=True,
+    metavar="K/N",
+    help="Every Nth run, from the Kth: for N processes.",
+)
+@click.option(
+    "--table",
+    "table_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write the table here.",
+)
+@click.option("--no-runs", is_flag=True, help="Only write the table of what is finished.")
+@click.pass_obj
+def study(
+    given: str,
+    file: Path,
+    data_root: Path,
+    out: Path | None,
+    only: str | None,
+    part: str,
+    table_file: Path | None,
+    no_runs: bool,
+) -> int:
+    """Measure what a study FILE (YAML) asks, run by run, and compare."""
+    from harness.cli.quiet import quiet
+    from harness.folder import write_json, write_text
+    from harness.studies.spec import cells as cells_of
+    from harness.studies.spec import read_study
+    from harness.studies.table import as_json, as_markdown, finished, rows, verdicts
+
+    quiet()
+    asked = read_study(file)
+    cells = cells_of(asked, data_root)
+    folder = out or Path("runs") / f"study-{file.stem}"
+    problems = [] if no_runs else _measure(_chosen(cells, only, part), folder, given)
+    results = finished(cells, folder)
+    found, said = rows(cells, results), verdicts(asked, cells, folder)
+    missing = [cell.name for cell in cells if cell.name not in results]
+    text = as_markdown(asked, found, said, missing, f"harness study {shlex.quote(str(file))}")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "study.json", as_json(asked, found, said))
+    for place in (folder / "study.md", *([] if table_file is None else [table_file])):
+        write_text(place, text.rstrip("\n"))
+    click.echo(text)
+    for problem in problems:
+        click.echo(f"harness: {problem}", err=True)
+    return 1 if problems else 0
+
+
+def _measure(cells: list[Cell], folder: Path, command: str) -> list[str]:
+    from harness.cli.display import shown
+    from harness.cli.interrupt import interruptible
+    from harness.studies.carry_out import carry_out
+
+    def announce(number: int, cell: Cell) -> None:
+        click.echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
+
+    with interruptible() as interrupt, shown(STARTED) as listen:
+        return carry_out(
+            cells,
+            folder,
+            command=command,
+            announce=announce,
+            listen=listen,
+            cancelled=interrupt,
+        )
+
+
+def _chosen(cells: list[Cell], only: str | None, part: str) -> list[Cell]:
+    """Raises SpecError for a part that is not K/N."""
+    from advisor.errors import SpecError
+
+    number, _, of = part.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise SpecError(f"part must be K/N with K from 1 to N; got {part!r}. Write --part 1/2.")
+    named = [cell for cell in cells if only is None or only in cell.name]
+    return named[int(number) - 1 :: int(of)]

@@ -1,0 +1,1 @@
+"""Studies: many runs that together answer one question, declared in YAML."""

@@ -1,0 +1,140 @@
+"""A study as it is written: which runs, and which of them are compared. The schema is this file."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from advisor.errors import SpecError
+from harness.catalog import STRATEGIES
+from harness.fixed_settings import read_fixed
+from harness.question import Question
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Arm(_Part):
+    """Runs that differ in data and size alone.
+
+    Attributes:
+        name: What the arm is called in tables.
+        strategies: Ids, compared inside each run.
+        data: Names of `datasets`. examples: Sizes; None for all there are.
+        fixed: Hyperparameters held at one value, written as for `--set`.
+        settings: Further fields of `Question`, over those of the study.
+    """
+
+    name: str
+    strategies: tuple[str, ...]
+    data: tuple[str, ...]
+    examples: tuple[int | None, ...]
+    fixed: tuple[str, ...] = ()
+    settings: dict[str, Any] = {}
+
+
+class Comparison(_Part):
+    """A claim about two strategies, each written ARM/STRATEGY, on equal data and size."""
+
+    claim: str
+    a: str
+    b: str
+
+
+class Study(_Part):
+    """One question and the runs that answer it.
+
+    Attributes:
+        datasets: Name -> fields of `Question` that say where the data lie; paths are relative to
+            the data root unless the name is packaged data.
+        settings: Fields of `Question` that all runs share.
+    """
+
+    title: str
+    question: str
+    datasets: dict[str, dict[str, Any]]
+    settings: dict[str, Any]
+    arms: tuple[Arm, ...]
+    compare: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a study; `name` is its folder."""
+
+    arm: Arm
+    data: str
+    examples: int | None
+    question: Question
+
+    @property
+    def name(self) -> str:
+        size = "all" if self.examples is None else self.examples
+        return "-".join([self.arm.name.replace(" ", "_").replace("/", "_"), self.data, str(size)])
+
+
+def read_study(path: Path) -> Study:
+    """Raises SpecError with the file and the first thing that is wrong in it."""
+    try:
+        return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise SpecError(
+            f"no study {path}. Give a YAML file; docs/studies.md says what is in one."
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SpecError(f"{path}: {place}: {first['msg']}.") from None
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise SpecError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from None
+
+
+def cells(study: Study, data_root: Path) -> list[Cell]:
+    """Every run, in the order of the arms.
+
+    Raises:
+        SpecError: For data or a setting that cannot be.
+    """
+    return list(_cells(study, data_root))
+
+
+def _cells(study: Study, data_root: Path) -> Iterator[Cell]:
+    for arm in study.arms:
+        for data, examples in itertools.product(arm.data, arm.examples):
+            if data not in study.datasets:
+                known = ", ".join(study.datasets)
+                raise SpecError(f"arm {arm.name!r} names data {data!r}; the study has {known}.")
+            fields = {
+                **study.settings,
+                **_located(study.datasets[data], data_root),
+                **arm.settings,
+                "strategies": arm.strategies,
+                "examples": examples,
+                "fixed": read_fixed(arm.fixed, arm.strategies),
+            }
+            for id in arm.strategies:
+                STRATEGIES.load(id)
+            try:
+                question = Question.model_validate(fields)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise SpecError(f"arm {arm.name!r}: {first['loc'][0]}: {first['msg']}.") from None
+            yield Cell(arm, data, examples, question)
+
+
+def _located(fields: Mapping[str, Any], data_root: Path) -> dict[str, Any]:
+    """Paths under the data root where there is such a file; packaged names as they are."""
+    places = ("data", "test_data", "ood_data")
+    return {
+        name: str(data_root / value)
+        if name in places and (data_root / str(value)).exists()
+        else value
+        for name, value in fields.items()
+    }
