@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from advisor.catalogue import find_model
-from advisor.errors import MissingExtra, ModelError, UnknownName
+from advisor.errors import MissingExtra, ModelError, SpecError, UnknownName
 from harness import hub, model_facts
 from harness.backbones.base import Backbone, ModelFacts
 from harness.backbones.efficientnet_lite0 import ARCHITECTURE, packaged_file
@@ -20,6 +20,8 @@ from harness.backbones.gguf import gguf_facts, is_gguf, packaged_gemma
 from harness.catalog import BACKBONES
 from harness.device import pick_device
 
+_AT_SIZE = re.compile(r"(.+)@(\d+)px")
+_SIZES = (32, 1024)
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -96,14 +98,20 @@ def resolve_model(name: str, *, offline: bool = False) -> ModelFacts:
 
     Args:
         name: A packaged name, a model folder (transformers' or timm's), a .gguf file,
-            "timm:NAME" or a hub id ("owner/name").
+            "timm:NAME" or a hub id ("owner/name"). "@128px" behind the name of a conv net makes
+            it read images at that size instead of the one it was trained on.
         offline: Never ask the hub; its local cache still counts.
 
     Raises:
         UnknownName: For a single word that is no packaged model.
         ModelError: If there is no such model, or its family has no backbone here.
+        SpecError: For an image size that cannot be.
         MissingExtra: If it is a packaged model that is not installed.
     """
+    sized = _AT_SIZE.fullmatch(name)
+    if sized is not None:
+        facts = resolve_model(sized[1], offline=offline)
+        return _at_size(replace(facts, name=name), int(sized[2]))
     facts = _find(name, offline=offline)
     if facts.family not in BACKBONES.names():
         raise ModelError(
@@ -132,6 +140,19 @@ def load_backbone(
     logging.set_verbosity_error()
     backbone: type[Backbone] = BACKBONES.load(facts.family)
     return backbone.from_location(facts, device=pick_device(device), max_tokens=max_tokens)
+
+
+def _at_size(facts: ModelFacts, side: int) -> ModelFacts:
+    """The same network reading smaller or larger images: another model as far as results go."""
+    if facts.family != "convnet":
+        raise SpecError(
+            f"only conv nets read images of another size; {facts.name!r} is of family "
+            f"{facts.family!r}. Leave out @{side}px."
+        )
+    low, high = _SIZES
+    if not low <= side <= high:
+        raise SpecError(f"image size must be between {low} and {high} pixels; got {side}.")
+    return replace(facts, image_size=side, digest=f"{facts.digest}@{side}px")
 
 
 def _find(name: str, *, offline: bool) -> ModelFacts:

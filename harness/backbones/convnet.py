@@ -44,7 +44,9 @@ class ConvNetBackbone:
         self.facts = facts
         self.device = device
         self.model = model.eval().requires_grad_(False).to(device)
-        self.reader = ImageReader(resolve_model_data_config(model))
+        config = resolve_model_data_config(model)
+        side = facts.image_size or config["input_size"][-1]
+        self.reader = ImageReader({**config, "input_size": (3, side, side)})
         self.backend = "torch"
         self.backend_note = "no features were computed yet"
         self._exported: onnx_runtime.OnnxModel | None = None

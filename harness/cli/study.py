@@ -58,16 +58,21 @@ def study(
 ) -> int:
     """Measure what a study FILE (YAML) asks, run by run, and compare."""
     from harness.cli.quiet import quiet
+    from harness.datasets.corruptions import corrupt_folder
     from harness.folder import write_json, write_text
     from harness.studies.spec import cells as cells_of
-    from harness.studies.spec import read_study
+    from harness.studies.spec import read_study, shifted_copies
     from harness.studies.table import as_json, as_markdown, finished, rows, verdicts
 
     quiet()
     asked = read_study(file)
-    cells = cells_of(asked, data_root)
     folder = out or Path("runs") / f"study-{file.stem}"
-    problems = [] if no_runs else _measure(_chosen(cells, only, part), folder, given)
+    cells = cells_of(asked, data_root, folder)
+    chosen = [] if no_runs else _chosen(cells, only, part)
+    if chosen:
+        for copy in shifted_copies(asked, data_root, folder):
+            corrupt_folder(copy.source, copy.target)
+    problems = _measure(chosen, folder, given)
     results = finished(cells, folder)
     found, said = rows(cells, results), verdicts(asked, cells, folder)
     missing = [cell.name for cell in cells if cell.name not in results]

@@ -16,6 +16,8 @@ from harness.catalog import STRATEGIES
 from harness.fixed_settings import read_fixed
 from harness.question import Question
 
+_CORRUPT = "corrupt:"
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,7 +55,8 @@ class Study(_Part):
 
     Attributes:
         datasets: Name -> fields of `Question` that say where the data lie; paths are relative to
-            the data root unless the name is packaged data.
+            the data root unless the name is packaged data; `ood_data: corrupt:FOLDER` stands for
+            a corrupted copy of a folder of images.
         settings: Fields of `Question` that all runs share.
     """
 
@@ -96,16 +99,38 @@ def read_study(path: Path) -> Study:
         raise SpecError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from None
 
 
-def cells(study: Study, data_root: Path) -> list[Cell]:
+@dataclass(frozen=True)
+class ShiftedCopy:
+    """A folder of images that is to be corrupted for a shifted test set."""
+
+    source: Path
+    target: Path
+
+
+def cells(study: Study, data_root: Path, out: Path) -> list[Cell]:
     """Every run, in the order of the arms.
 
     Raises:
         SpecError: For data or a setting that cannot be.
     """
-    return list(_cells(study, data_root))
+    return list(_cells(study, data_root, out))
 
 
-def _cells(study: Study, data_root: Path) -> Iterator[Cell]:
+def shifted_copies(study: Study, data_root: Path, out: Path) -> list[ShiftedCopy]:
+    """The shifted test sets that are made rather than given (`ood_data: corrupt:FOLDER`)."""
+    named = (str(fields.get("ood_data", "")) for fields in study.datasets.values())
+    return [
+        ShiftedCopy(data_root / name.removeprefix(_CORRUPT), _copy_of(name, out))
+        for name in named
+        if name.startswith(_CORRUPT)
+    ]
+
+
+def _copy_of(name: str, out: Path) -> Path:
+    return out / "shifted" / name.removeprefix(_CORRUPT).replace("/", "_")
+
+
+def _cells(study: Study, data_root: Path, out: Path) -> Iterator[Cell]:
     for arm in study.arms:
         for data, examples in itertools.product(arm.data, arm.examples):
             if data not in study.datasets:
@@ -113,7 +138,7 @@ def _cells(study: Study, data_root: Path) -> Iterator[Cell]:
                 raise SpecError(f"arm {arm.name!r} names data {data!r}; the study has {known}.")
             fields = {
                 **study.settings,
-                **_located(study.datasets[data], data_root),
+                **_located(study.datasets[data], data_root, out),
                 **arm.settings,
                 "strategies": arm.strategies,
                 "examples": examples,
@@ -129,12 +154,14 @@ def _cells(study: Study, data_root: Path) -> Iterator[Cell]:
             yield Cell(arm, data, examples, question)
 
 
-def _located(fields: Mapping[str, Any], data_root: Path) -> dict[str, Any]:
+def _located(fields: Mapping[str, Any], data_root: Path, out: Path) -> dict[str, Any]:
     """Paths under the data root where there is such a file; packaged names as they are."""
-    places = ("data", "test_data", "ood_data")
-    return {
-        name: str(data_root / value)
-        if name in places and (data_root / str(value)).exists()
-        else value
-        for name, value in fields.items()
-    }
+
+    def where(name: str, value: Any) -> Any:
+        if name not in ("data", "test_data", "ood_data"):
+            return value
+        if str(value).startswith(_CORRUPT):
+            return str(_copy_of(value, out))
+        return str(data_root / value) if (data_root / str(value)).exists() else value
+
+    return {name: where(name, value) for name, value in fields.items()}

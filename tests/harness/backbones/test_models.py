@@ -43,6 +43,32 @@ def test_a_packaged_model_that_is_not_installed_says_what_to_install(monkeypatch
         resolve_model("minilm")
 
 
+def test_a_conv_net_reads_images_at_the_size_that_is_asked_for(tmp_path: Path):
+    from PIL import Image
+
+    facts = resolve_model("efficientnet-lite0@64px")
+    whole = resolve_model("efficientnet-lite0")
+    assert (facts.name, facts.image_size) == ("efficientnet-lite0@64px", 64)
+    assert facts.digest == f"{whole.digest}@64px"
+    file = tmp_path / "a.png"
+    Image.new("RGB", (90, 80), (200, 30, 30)).save(file)
+    net = load_backbone(facts, CPU)
+    assert net.reader.read([file]).shape == (1, 3, 64, 64)
+    assert net.features([file], pooling="mean").shape == (1, facts.width)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("minilm@64px", "only conv nets read images of another size"),
+        ("efficientnet-lite0@8px", "image size must be between 32 and 1024 pixels; got 8"),
+    ],
+)
+def test_an_image_size_that_cannot_be_is_refused(name: str, message: str):
+    with pytest.raises(SpecError, match=message):
+        resolve_model(name)
+
+
 def test_minilm_facts(minilm: EncoderBackbone):
     facts = asdict(minilm.facts)
     location = Path(facts.pop("location"))
