@@ -38,11 +38,10 @@ if TYPE_CHECKING:
     help="Every Nth run, from the Kth: for N processes.",
 )
 @click.option(
-    "--table",
-    "table_file",
+    "--publish",
     type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Also write the table here.",
+    metavar="FOLDER",
+    help="Also write table, page and curves here, under the name of the study.",
 )
 @click.option("--no-runs", is_flag=True, help="Only write the table of what is finished.")
 @click.pass_obj
@@ -53,16 +52,16 @@ def study(
     out: Path | None,
     only: str | None,
     part: str,
-    table_file: Path | None,
+    publish: Path | None,
     no_runs: bool,
 ) -> int:
     """Measure what a study FILE (YAML) asks, run by run, and compare."""
     from harness.cli.quiet import quiet
     from harness.datasets.corruptions import corrupt_folder
-    from harness.folder import write_json, write_text
+    from harness.studies.findings import gather
     from harness.studies.spec import cells as cells_of
     from harness.studies.spec import read_study, shifted_copies
-    from harness.studies.table import as_json, as_markdown, finished, rows, verdicts
+    from harness.studies.table import as_markdown, write_findings
 
     quiet()
     asked = read_study(file)
@@ -73,15 +72,11 @@ def study(
         for copy in shifted_copies(asked, data_root, folder):
             corrupt_folder(copy.source, copy.target)
     problems = _measure(chosen, folder, given)
-    results = finished(cells, folder)
-    found, said = rows(cells, results), verdicts(asked, cells, folder)
-    missing = [cell.name for cell in cells if cell.name not in results]
-    text = as_markdown(asked, found, said, missing, f"harness study {shlex.quote(str(file))}")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "study.json", as_json(asked, found, said))
-    for place in (folder / "study.md", *([] if table_file is None else [table_file])):
-        write_text(place, text.rstrip("\n"))
-    click.echo(text)
+    findings = gather(asked, cells, folder, f"harness study {shlex.quote(str(file))}")
+    write_findings(findings, folder, "study")
+    if publish is not None:
+        write_findings(findings, publish, file.stem)
+    click.echo(as_markdown(findings), nl=False)
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)
     return 1 if problems else 0

@@ -1,145 +1,68 @@
-"""From finished runs to the table of a study: scores by arm and size, differences with intervals."""
+"""What a study found, as a table for people, JSON for programs and CSV of its curves."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from harness.comparison import Interval, paired_difference
-from harness.folder import RESULT_FILE, STORE_FILE
-from harness.records import RunRecord
-from harness.store import Store
-from harness.studies.spec import Cell, Comparison, Study
-from harness.trial import read_predictions
+from harness.folder import write_json, write_text
+from harness.studies.findings import CurvePoint, Findings, Row, Verdict
 
 
-@dataclass(frozen=True)
-class Row:
-    """One strategy of one run.
-
-    Attributes:
-        mean: Test metric averaged over seeds; low, high: its 95 % interval; None if not scored.
-        ood: The same metric on the shifted test set, or None.
-        seconds: Wall clock the strategy spent, shared extraction included.
-    """
-
-    arm: str
-    strategy: str
-    data: str
-    examples: int
-    seeds: int
-    status: str
-    mean: float | None
-    low: float | None
-    high: float | None
-    ood: float | None
-    trials: int
-    seconds: float
-    trained_parameters: int | None
-    chosen: str
+def write_findings(found: Findings, folder: Path, name: str) -> None:
+    """Write NAME.md, NAME.json and, where something was trained by steps, NAME_curves.csv."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / f"{name}.md", as_markdown(found).rstrip("\n"))
+    write_json(folder / f"{name}.json", as_json(found))
+    if found.curves:
+        write_text(folder / f"{name}_curves.csv", as_csv(found.curves).rstrip("\n"))
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """A comparison on one data set and size; difference is a minus b, in units of the metric."""
-
-    claim: str
-    data: str
-    examples: int | None
-    split: str
-    difference: float
-    low: float
-    high: float
-
-    @property
-    def says(self) -> str:
-        if self.low > 0:
-            return "yes"
-        return "no" if self.high < 0 else "cannot be told"
-
-
-def finished(cells: Sequence[Cell], out: Path) -> dict[str, dict[str, Any]]:
-    """Name of a cell -> its result, of those that have one."""
-    return {
-        cell.name: json.loads((out / cell.name / RESULT_FILE).read_text(encoding="utf-8"))
-        for cell in cells
-        if (out / cell.name / RESULT_FILE).exists()
-    }
-
-
-def rows(cells: Sequence[Cell], results: Mapping[str, Mapping[str, Any]]) -> list[Row]:
-    """A row per strategy of every finished run."""
-    return [
-        _row(cell, results[cell.name], one)
-        for cell in cells
-        if cell.name in results
-        for one in results[cell.name]["strategies"]
-    ]
-
-
-def verdicts(study: Study, cells: Sequence[Cell], out: Path) -> list[Verdict]:
-    """Every comparison wherever both sides were scored on the same data and size."""
-    done = [cell for cell in cells if (out / cell.name / RESULT_FILE).exists()]
-    return [found for one in study.compare for found in _compare(one, done, out)]
-
-
-def as_markdown(
-    study: Study,
-    rows: Sequence[Row],
-    verdicts: Sequence[Verdict],
-    missing: Sequence[str],
-    command: str,
-) -> str:
+def as_markdown(found: Findings) -> str:
     """The report of a study."""
-    metric = str(study.settings.get("metric", "accuracy")).replace("_", " ")
+    metric = str(found.study.settings.get("metric", "accuracy")).replace("_", " ")
     parts = [
-        f"# {study.title}",
-        study.question,
-        f"Made by `{command}`. Test {metric}, mean over seeds, 95 % interval over seeds and test examples in brackets.",
+        f"# {found.study.title}",
+        found.study.question,
+        f"Made by `{found.command}`. Test {metric}, mean over seeds, 95 % interval over seeds and "
+        "test examples in brackets.",
     ]
-    for data in dict.fromkeys(row.data for row in rows):
-        parts.append(f"## {data}")
-        parts.append(_score_table([row for row in rows if row.data == data]))
-    if verdicts:
-        parts += ["## Claims", _verdict_table(verdicts)]
-    if missing:
-        parts.append(f"Not measured yet: {', '.join(missing)}.")
+    for data in dict.fromkeys(row.data for row in found.rows):
+        parts += [f"## {data}", _score_table([row for row in found.rows if row.data == data])]
+    if found.verdicts:
+        parts += ["## Claims", _verdict_table(found.verdicts)]
+    if found.missing:
+        parts.append(f"Not measured yet: {', '.join(found.missing)}.")
     return "\n\n".join(parts) + "\n"
 
 
-def _row(cell: Cell, result: Mapping[str, Any], one: Mapping[str, Any]) -> Row:
-    test, ood = one["test"] or {}, one["ood"] or {}
-    low, high = test.get("interval") or (None, None)
-    settings = {**one["hyperparameters"], **{k: v for k, v in one["chosen"].items() if _short(v)}}
-    return Row(
-        arm=cell.arm.name,
-        strategy=one["strategy"],
-        data=cell.data,
-        examples=result["question"]["examples"],
-        seeds=test.get("seeds", 0),
-        status=one["status"],
-        mean=test.get("mean"),
-        low=low,
-        high=high,
-        ood=ood.get("mean"),
-        trials=one["trials"],
-        seconds=one["seconds"],
-        trained_parameters=one["trained_parameters"],
-        chosen=", ".join(f"{key} {_plain(value)}" for key, value in settings.items()),
-    )
+def as_json(found: Findings) -> dict[str, Any]:
+    """The same numbers for programs."""
+    return {
+        "title": found.study.title,
+        "rows": [asdict(row) for row in found.rows],
+        "claims": [asdict(one) | {"holds": one.says} for one in found.verdicts],
+        "missing": list(found.missing),
+    }
 
 
-def _short(value: object) -> bool:
-    return isinstance(value, str | int | float | bool)
+def as_csv(curves: Sequence[CurvePoint]) -> str:
+    """One line per evaluation; what was not evaluated is empty."""
+    written = io.StringIO()
+    names = [field.name for field in fields(CurvePoint)]
+    table = csv.DictWriter(written, names, lineterminator="\n")
+    table.writeheader()
+    for point in curves:
+        table.writerow({k: _rounded(v) for k, v in asdict(point).items()})
+    return written.getvalue()
 
 
-def _plain(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def _rounded(value: object) -> object:
+    return f"{value:.5g}" if isinstance(value, float) else value
 
 
 def _score_table(rows: Sequence[Row]) -> str:
@@ -177,64 +100,3 @@ def _verdict_table(verdicts: Sequence[Verdict]) -> str:
             f"[{one.low:+.3f}, {one.high:+.3f}] | {one.says} |"
         )
     return "\n".join(lines)
-
-
-def _compare(comparison: Comparison, done: Sequence[Cell], out: Path) -> Iterator[Verdict]:
-    (arm_a, a), (arm_b, b) = (side.rsplit("/", 1) for side in (comparison.a, comparison.b))
-    others = {(cell.data, cell.examples): cell for cell in done if cell.arm.name == arm_b}
-    for cell in done:
-        other = others.get((cell.data, cell.examples))
-        if cell.arm.name != arm_a or other is None:
-            continue
-        mine, its = _finals(out / cell.name, a), _finals(out / other.name, b)
-        seeds = sorted(set(mine) & set(its))
-        for split in ("test", "ood"):
-            if not seeds or any(
-                split not in one[seed].happened.scores for one in (mine, its) for seed in seeds
-            ):
-                continue
-            found = _difference(
-                [(out / cell.name, mine[seed]) for seed in seeds],
-                [(out / other.name, its[seed]) for seed in seeds],
-                split,
-                cell.question.metric,
-            )
-            yield Verdict(
-                comparison.claim, cell.data, cell.examples, split, found.mean, found.low, found.high
-            )
-
-
-def _finals(folder: Path, strategy: str) -> dict[int, RunRecord]:
-    """Seed -> scored finalist of a strategy."""
-    with Store(folder / STORE_FILE) as store:
-        return {
-            record.asked.seed: record
-            for record in store.query(strategy=strategy)
-            if record.asked.stage == "final" and record.happened.scores
-        }
-
-
-def _difference(
-    a: Sequence[tuple[Path, RunRecord]],
-    b: Sequence[tuple[Path, RunRecord]],
-    split: str,
-    metric: str,
-) -> Interval:
-    """Paired over seeds and test rows, which are the same for all runs of a study's data set."""
-
-    def answers(side: Sequence[tuple[Path, RunRecord]]) -> tuple[np.ndarray, np.ndarray]:
-        arrays = [read_predictions(folder, record) for folder, record in side]
-        said = np.stack([one[f"{split}_probabilities"].argmax(axis=1) for one in arrays])
-        return said, arrays[0][f"{split}_targets"]
-
-    (said_a, targets), (said_b, _) = answers(a), answers(b)
-    return paired_difference(said_a, said_b, targets, metric=metric)
-
-
-def as_json(study: Study, rows: Sequence[Row], verdicts: Sequence[Verdict]) -> dict[str, Any]:
-    """The same numbers for programs."""
-    return {
-        "title": study.title,
-        "rows": [asdict(row) for row in rows],
-        "claims": [asdict(one) | {"holds": one.says} for one in verdicts],
-    }

@@ -11,8 +11,9 @@ import yaml
 from advisor.errors import UnknownName
 from harness.catalog import STRATEGIES
 from harness.cli import main
+from harness.studies.findings import CurvePoint, curves, finished, rows, verdicts
 from harness.studies.spec import cells, read_study, shifted_copies
-from harness.studies.table import finished, rows, verdicts
+from harness.studies.table import as_csv
 from tests.harness.fair_toys import KINDS, Threshold, ToyRegistry, install
 
 STUDY = {
@@ -57,8 +58,8 @@ def written(study: dict, name: str = "toys.yaml") -> Path:
 
 
 def test_a_study_runs_its_cells_and_says_what_holds(file: Path, capsys: pytest.CaptureFixture[str]):
-    assert main(["study", str(file), "--table", "table.md"]) == 0
-    text = Path("table.md").read_text(encoding="utf-8")
+    assert main(["study", str(file), "--publish", "reports"]) == 0
+    text = Path("reports/toys.md").read_text(encoding="utf-8")
     assert text == capsys.readouterr().out.rstrip("\n") + "\n"
     asked = read_study(file)
     found = cells(asked, Path(), Path("runs/study-toys"))
@@ -178,3 +179,22 @@ def test_a_strategy_nobody_knows_is_named(file: Path, monkeypatch: pytest.Monkey
     arm = STUDY["arms"][0] | {"strategies": ["lorra"], "fixed": []}
     with pytest.raises(UnknownName, match="no strategy 'lorra'"):
         cells(read_study(written(STUDY | {"arms": [arm]})), Path(), Path("out"))
+
+
+def test_curves_become_lines_of_csv():
+    trained = {
+        "strategy": "soft_prompt",
+        "curve": [
+            {"step": 4, "train_loss": 1.25, "validation_loss": 0.5, "validation_score": 0.75},
+            {"step": 8, "train_loss": 0.123456789},
+        ],
+    }
+    found = list(
+        curves({"a": {"strategies": [trained, {"strategy": "linear_probe", "curve": []}]}})
+    )
+    assert found[1] == CurvePoint("a", "soft_prompt", 8, 0.123456789, None, None)
+    assert as_csv(found).splitlines() == [
+        "run,strategy,step,train_loss,validation_loss,validation_score",
+        "a,soft_prompt,4,1.25,0.5,0.75",
+        "a,soft_prompt,8,0.12346,,",
+    ]
