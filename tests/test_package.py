@@ -31,6 +31,9 @@ def test_package_data_travels_in_the_wheel(wheel: Path) -> None:
         for path in (ROOT / package).rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".tmp":
                 assert str(path.relative_to(ROOT)) in names
+    for path in (ROOT / "data").rglob("*"):
+        if path.is_file():
+            assert f"harness/shipped_data/{path.relative_to(ROOT / 'data')}" in names
 
 
 def test_advise_works_from_the_wheel_with_the_base_install_only(

@@ -55,15 +55,19 @@ def study(
     publish: Path | None,
     no_runs: bool,
 ) -> int:
-    """Measure what a study FILE (YAML) asks, run by run, and compare."""
+    """Measure what a study asks, run by run, and compare.
+
+    FILE is a YAML file or the name of a study that travels with the package.
+    """
     from harness.cli.quiet import quiet
     from harness.datasets.corruptions import corrupt_folder
     from harness.studies.findings import gather
     from harness.studies.spec import cells as cells_of
-    from harness.studies.spec import read_study, shifted_copies
+    from harness.studies.spec import located, read_study, shifted_copies
     from harness.studies.table import as_markdown, write_findings
 
     quiet()
+    file = located(file)
     asked = read_study(file)
     folder = out or Path("runs") / f"study-{file.stem}"
     cells = cells_of(asked, data_root, folder)

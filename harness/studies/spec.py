@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from advisor.errors import SpecError
+from advisor.errors import SpecError, UnknownName
 from harness.catalog import STRATEGIES
 from harness.fixed_settings import read_fixed
 from harness.question import Question
+from harness.shipped import shipped
 
 _CORRUPT = "corrupt:"
 
@@ -83,14 +84,24 @@ class Cell:
         return "-".join([self.arm.name.replace(" ", "_").replace("/", "_"), self.data, str(size)])
 
 
+def located(named: Path) -> Path:
+    """A file as it is given, or the study of that name in the package.
+
+    Raises:
+        UnknownName: If there is neither.
+    """
+    if named.exists():
+        return named
+    known = {file.stem: file for file in sorted(shipped("studies").glob("*.yaml"))}
+    if str(named) not in known:
+        raise UnknownName("study", str(named), [*known, "FILE.yaml"])
+    return known[str(named)]
+
+
 def read_study(path: Path) -> Study:
     """Raises SpecError with the file and the first thing that is wrong in it."""
     try:
         return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise SpecError(
-            f"no study {path}. Give a YAML file; docs/studies.md says what is in one."
-        ) from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

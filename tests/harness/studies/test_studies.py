@@ -11,8 +11,9 @@ import yaml
 from advisor.errors import UnknownName
 from harness.catalog import STRATEGIES
 from harness.cli import main
+from harness.shipped import shipped
 from harness.studies.findings import CurvePoint, curves, finished, rows, verdicts
-from harness.studies.spec import cells, read_study, shifted_copies
+from harness.studies.spec import cells, located, read_study, shifted_copies
 from harness.studies.table import as_csv
 from tests.harness.fair_toys import KINDS, Threshold, ToyRegistry, install
 
@@ -127,7 +128,7 @@ def test_a_mistake_in_the_file_is_one_line(file: Path, change: dict, message: st
 
 def test_other_mistakes_are_one_line(file: Path, capsys):
     assert main(["study", "none.yaml"]) == 2
-    assert "no study none.yaml" in capsys.readouterr().err
+    assert "no study 'none.yaml'." in capsys.readouterr().err
     assert main(["study", str(file), "--part", "3/2"]) == 2
     assert "part must be K/N" in capsys.readouterr().err
     Path("bad.yaml").write_text("a: [", encoding="utf-8")
@@ -164,11 +165,9 @@ def test_paths_lie_under_the_data_root_and_shifted_copies_beside_the_runs(
     ]
 
 
-@pytest.mark.parametrize(
-    "shipped", sorted((Path(__file__).parents[3] / "data/studies").glob("*.yaml"))
-)
-def test_shipped_studies_can_be_read(shipped: Path):
-    asked = read_study(shipped)
+@pytest.mark.parametrize("name", sorted(one.stem for one in shipped("studies").glob("*.yaml")))
+def test_shipped_studies_can_be_read(name: str):
+    asked = read_study(located(Path(name)))
     arms = {arm.name for arm in asked.arms}
     for side in (side for one in asked.compare for side in (one.a, one.b)):
         assert side.rsplit("/", 1)[0] in arms
