@@ -11,6 +11,10 @@ STRATEGIES = Registry(
         "full_finetune": "harness.strategies.full_finetune:FullFineTuning",
         "hard_prompt": "harness.strategies.hard_prompt:HardPrompting",
         "soft_prompt": "harness.strategies.soft_prompt:SoftPrompting",
+        "lora": "harness.strategies.lora:Lora",
+        "ia3": "harness.strategies.ia3:Ia3",
+        "lp_ft": "harness.strategies.lp_ft:LpFt",
+        "from_scratch": "harness.strategies.from_scratch:FromScratch",
     },
 )
 

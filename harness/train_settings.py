@@ -85,6 +85,7 @@ class TrainResult:
             memory was too small.
         seconds_per_step: Mean, evaluations not included.
         flops: Of forward and backward passes, extrapolated from a part of the first batch.
+        checkpointed: Whether activations had to be recomputed for want of memory.
     """
 
     steps: int
@@ -96,3 +97,4 @@ class TrainResult:
     batch_size: int
     seconds_per_step: float
     flops: float
+    checkpointed: bool = False

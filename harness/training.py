@@ -126,7 +126,10 @@ class _Loop:
         self.device = next(trainee.parameters()).device
         self.optimizer = _optimizer(trainee, settings)
         self.trained = {n: p for n, p in trainee.named_parameters() if p.requires_grad}
+        # running statistics of batch normalisation belong to the weights they were taken with
+        self.moving = self.trained | dict(trainee.named_buffers())
         self.rows_at_once = settings.rows_at_once or settings.batch_size
+        self.checkpointed = False
         self.lengths = trainee.lengths(rows.inputs)
         first = self._epoch(0)
         self.pace = Pace(
@@ -174,6 +177,7 @@ class _Loop:
             batch_size=min(self.rows_at_once, self.settings.batch_size),
             seconds_per_step=seconds / step,
             flops=self.flops,
+            checkpointed=self.checkpointed,
         )
 
     def _epoch(self, epoch: int) -> list[np.ndarray]:
@@ -223,7 +227,11 @@ class _Loop:
                 return self._accumulate(batch)
             except torch.OutOfMemoryError as error:
                 if self.rows_at_once == 1:
-                    raise OutOfMemory(f"training on one example does not fit: {error}") from error
+                    if self.checkpointed or not self.trainee.save_memory():
+                        raise OutOfMemory(
+                            f"training on one example does not fit: {error}"
+                        ) from error
+                    self.checkpointed = True
             self.optimizer.zero_grad(set_to_none=True)
             self.rows_at_once = min(self.rows_at_once, len(batch)) // 2 or 1
             torch.cuda.empty_cache()
@@ -267,7 +275,7 @@ class _Loop:
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, step
             if step < self.pace.total:  # the last weights need no copy
-                self.best_state = {n: p.detach().cpu().clone() for n, p in self.trained.items()}
+                self.best_state = {n: p.detach().cpu().clone() for n, p in self.moving.items()}
         self.pace.validated(step, time.perf_counter() - started)
         since_best = sum(p["step"] > self.best_step for p in self.curve)
         return since_best >= self.settings.patience and step < self.pace.total
@@ -279,7 +287,7 @@ class _Loop:
         if self.best_step == step:
             return
         for name, value in self.best_state.items():
-            self.trained[name].copy_(value)
+            self.moving[name].copy_(value)
 
     def _cost(self, batch: np.ndarray) -> float:
         """Padded tokens (or images) of a batch."""

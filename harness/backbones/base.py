@@ -11,6 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from advisor.errors import SpecError
+
+FORMS = ("default", "labels", "head")
+"""Of trainees; see `Backbone.trainee`."""
+
 Progress = Callable[[float], None]
 """Called with the finished share of a piece of work, in [0, 1]."""
 
@@ -111,6 +116,13 @@ class Trainee(nn.Module):
         """Relative cost of each input, shape (n,), for length bucketing; ones for images."""
         return np.ones(len(inputs), dtype=np.int64)
 
+    def save_memory(self) -> bool:
+        """Recompute activations in the backward pass from now on; False where that is not known.
+
+        Called when even one example does not fit.
+        """
+        return False
+
     def save_body(self, folder: Path) -> None:
         """The body in its ecosystem's own format (safetensors + config [+ tokenizer])."""
         raise NotImplementedError
@@ -118,6 +130,12 @@ class Trainee(nn.Module):
     def load_body(self, folder: Path) -> None:
         """Replace the body's weights by those of `save_body`."""
         raise NotImplementedError
+
+
+def check_form(form: str) -> None:
+    """Raises SpecError for a form of trainee that nobody knows."""
+    if form not in FORMS:
+        raise SpecError(f"form must be one of {', '.join(FORMS)}; got {form!r}")
 
 
 class Backbone(Protocol):
@@ -167,12 +185,17 @@ class Backbone(Protocol):
         pooling: str | None = None,
         prompt: PromptSpec | None = None,
         form: str = "default",
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> Trainee:
         """A fresh trainable predictor for a task.
 
         Args:
-            form: "default" (text-to-text for decoders, a head elsewhere) or "head".
+            form: "default" (text-to-text for decoders, a head elsewhere), "labels" (the same,
+                but decoders compare label words only when they train) or "head".
             prompt: Trained prompt vectors to add; the body is frozen then.
+            frozen: The body is frozen: the caller adds what is trained of it.
+            pretrained: False for fresh weights drawn from torch's generator.
 
         Raises:
             advisor.errors.SpecError: If the family cannot do what is asked.

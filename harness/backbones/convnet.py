@@ -17,7 +17,7 @@ from torch import nn
 
 from advisor.errors import ModelError, SpecError
 from harness.backbones import efficientnet_lite0, onnx_runtime
-from harness.backbones.base import ModelFacts, Progress, PromptSpec
+from harness.backbones.base import ModelFacts, Progress, PromptSpec, check_form
 from harness.backbones.heads import HeadTrainee, own_copy
 from harness.backbones.images import ImageReader
 from harness.backbones.timm_nets import depth_groups, source_of
@@ -107,6 +107,8 @@ class ConvNetBackbone:
         pooling: str | None = None,
         prompt: PromptSpec | None = None,
         form: str = "default",
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> ConvNetTrainee:
         """A classification head on the globally pooled features.
 
@@ -115,11 +117,18 @@ class ConvNetBackbone:
         """
         if prompt is not None:
             raise SpecError(NO_PROMPT)
-        if form not in ("default", "head"):
-            raise SpecError(f"form must be 'default' or 'head'; got {form!r}")
+        check_form(form)
         if pooling not in (None, *self.poolings):
             raise SpecError(f"pooling of a conv net must be 'mean'; got {pooling!r}")
-        return ConvNetTrainee(self.model, self.reader, task, self.facts.width, self.device)
+        return ConvNetTrainee(
+            self.model,
+            self.reader,
+            task,
+            self.facts.width,
+            self.device,
+            frozen=frozen,
+            pretrained=pretrained,
+        )
 
     @torch.inference_mode()
     def _torch_features(self, pixels: torch.Tensor) -> np.ndarray:
@@ -150,25 +159,35 @@ class ConvNetTrainee(HeadTrainee):
     """A conv net with a head.
 
     Batch normalisation stays in evaluation mode: with few examples and small batches its
-    running statistics would drift away from what the weights were trained with.
+    running statistics would drift away from what the weights were trained with. Fresh weights
+    have no such statistics and must learn them.
     """
 
     def __init__(
-        self, model: nn.Module, reader: ImageReader, task: Task, width: int, device: torch.device
+        self,
+        model: nn.Module,
+        reader: ImageReader,
+        task: Task,
+        width: int,
+        device: torch.device,
+        *,
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> None:
         super().__init__(
-            own_copy(model, frozen=False),
+            own_copy(model, frozen=frozen, pretrained=pretrained),
             width=width,
             n_classes=task.n_classes,
             dropout=0.0,
             device=device,
         )
         self._reader = reader
+        self._learns_statistics = not pretrained
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         for module in self.body.modules():
-            if isinstance(module, BATCH_NORMS):
+            if isinstance(module, BATCH_NORMS) and not self._learns_statistics:
                 module.eval()
         return self
 

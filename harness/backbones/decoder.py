@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones.base import ModelFacts, Progress, PromptSpec, Trainee
+from harness.backbones.base import ModelFacts, Progress, PromptSpec, Trainee, check_form
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.gguf import converted_folder, is_gguf
 from harness.backbones.heads import pool
@@ -178,6 +178,8 @@ class DecoderBackbone:
         pooling: str | None = None,
         prompt: PromptSpec | None = None,
         form: str = "default",
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> Trainee:
         """Text-to-text ("default") or a classification head on the last token ("head").
 
@@ -185,21 +187,35 @@ class DecoderBackbone:
             SpecError: If the form, pooling or prompt is unknown or does not go together.
         """
         assert self.max_tokens is not None
-        if form == "default":
+        check_form(form)
+        if form != "head":
+            if not pretrained:
+                raise SpecError("an untrained decoder has no words to answer with; use form 'head'")
             if pooling is not None:
                 raise SpecError(f"a text-to-text decoder pools nothing; leave out {pooling!r}")
             layer_kinds(self.model)
             return TextToTextTrainee(
-                self.model, self.tokens, task, max_tokens=self.max_tokens, prompt=prompt
+                self.model,
+                self.tokens,
+                task,
+                max_tokens=self.max_tokens,
+                prompt=prompt,
+                labels_only=form == "labels",
+                frozen=frozen,
             )
-        if form == "head":
-            if prompt is not None or pooling not in (None, "last"):
-                raise SpecError(
-                    "a decoder's head reads the last token and takes no prompt vectors; "
-                    f"got pooling {pooling!r}, prompt {prompt}"
-                )
-            return LastTokenClassifier(self.model, self.tokens, task, max_tokens=self.max_tokens)
-        raise SpecError(f"form must be 'default' or 'head'; got {form!r}")
+        if prompt is not None or pooling not in (None, "last"):
+            raise SpecError(
+                "a decoder's head reads the last token and takes no prompt vectors; "
+                f"got pooling {pooling!r}, prompt {prompt}"
+            )
+        return LastTokenClassifier(
+            self.model,
+            self.tokens,
+            task,
+            max_tokens=self.max_tokens,
+            frozen=frozen,
+            pretrained=pretrained,
+        )
 
     def _batch_tokens(self) -> int:
         return BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])

@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones.base import ModelFacts, Progress, PromptSpec
+from harness.backbones.base import ModelFacts, Progress, PromptSpec, check_form
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.encoder_trainee import EncoderTrainee, tokenize
 from harness.backbones.heads import pool
@@ -133,14 +133,15 @@ class EncoderBackbone:
         pooling: str | None = None,
         prompt: PromptSpec | None = None,
         form: str = "default",
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> EncoderTrainee:
         """A classification head on the pooled output, if asked for with prompt vectors.
 
         Raises:
             SpecError: If the form, pooling or prompt is unknown or does not go together.
         """
-        if form not in ("default", "head"):
-            raise SpecError(f"form must be 'default' or 'head'; got {form!r}")
+        check_form(form)
         pooling = pooling or self.poolings[0]
         self._check_pooling(pooling)
         return EncoderTrainee(
@@ -151,6 +152,8 @@ class EncoderBackbone:
             window=self.facts.window,
             pooling=pooling,
             prompt=prompt,
+            frozen=frozen,
+            pretrained=pretrained,
         )
 
     def quantised(self) -> EncoderBackbone:

@@ -17,6 +17,11 @@ from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.encoder_prefix import EncoderPrefix
 from harness.backbones.heads import HeadTrainee, block_groups, find_blocks, own_copy, pool
 from harness.backbones.prompt_vectors import PromptVectors, starting_tokens
+from harness.backbones.transformers_body import (
+    checkpoint_activations,
+    load_transformers,
+    save_transformers,
+)
 from harness.tasks.base import Task
 from harness.tasks.templates import DEFAULT, instruct, label_words
 
@@ -48,10 +53,12 @@ class EncoderTrainee(HeadTrainee):
         window: int | None,
         pooling: str,
         prompt: PromptSpec | None = None,
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> None:
         width = model.config.hidden_size * (2 if pooling == "cls_mean" else 1)
         super().__init__(
-            own_copy(model, frozen=prompt is not None),
+            own_copy(model, frozen=frozen or prompt is not None, pretrained=pretrained),
             width=width,
             n_classes=task.n_classes,
             dropout=DROPOUT,
@@ -118,8 +125,7 @@ class EncoderTrainee(HeadTrainee):
 
     def save_body(self, folder: Path) -> None:
         """A transformers folder: safetensors, config, tokenizer."""
-        self.body.save_pretrained(folder)
-        self._tokenizer.save_pretrained(folder)
+        save_transformers(self.body, self._tokenizer, folder)
 
     def load_body(self, folder: Path) -> None:
         """Replace the body's weights by those of `save_body`.
@@ -131,8 +137,13 @@ class EncoderTrainee(HeadTrainee):
             raise SpecError(
                 "a trainee with prompt vectors keeps the pretrained body; load only them"
             )
-        saved = type(self.body).from_pretrained(folder, dtype=self.body.dtype).state_dict()
-        self.body.load_state_dict({name: saved[name] for name in self.body.state_dict()})
+        load_transformers(self.body, folder)
+
+    def save_memory(self) -> bool:
+        """Not with prefix vectors, whose keys and values a recomputation would lose."""
+        if isinstance(self.prompt, EncoderPrefix):
+            return False
+        return checkpoint_activations(self.body)
 
     def _rows(self, inputs: Sequence[str]) -> list[list[int]]:
         return tokenize(self._tokenizer, inputs, self._max_tokens)

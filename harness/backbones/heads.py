@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from harness.backbones.base import Trainee
 
@@ -54,15 +55,43 @@ class HeadTrainee(Trainee):
         return [group for group in trained if group]
 
 
-def own_copy(model: Module, *, frozen: bool) -> Module:
+def own_copy(model: Module, *, frozen: bool, pretrained: bool = True) -> Module:
     """A copy with its own modules and its own trainable weights.
 
     A frozen copy shares the weights, so that no memory is spent on what never changes.
+
+    Args:
+        pretrained: False for fresh weights, drawn from torch's generator.
     """
+    if not pretrained:
+        return _fresh(model).requires_grad_(not frozen)
     if not frozen:
         return copy.deepcopy(model).requires_grad_(True)
     shared = {id(p): nn.Parameter(p.data, requires_grad=False) for p in model.parameters()}
     return copy.deepcopy(model, shared)
+
+
+def _fresh(model: Module) -> Module:
+    """The same architecture with weights as before any training.
+
+    transformers knows how its models start; elsewhere every module starts as torch starts it,
+    and parameters that belong to no such module (class tokens, scales) as those of ViT do
+    (Dosovitskiy et al. 2021: normal with deviation 0.02, scales 1).
+    """
+    if isinstance(model, PreTrainedModel):
+        made = type(model)._from_config(copy.deepcopy(model.config), dtype=model.dtype)
+        return made.to(model.device)
+    fresh = copy.deepcopy(model)
+    started: set[int] = set()
+    for module in fresh.modules():
+        start = getattr(module, "reset_parameters", None)
+        if start is not None:
+            start()
+            started |= {id(p) for p in module.parameters(recurse=False)}
+    for parameter in fresh.parameters():
+        if id(parameter) not in started:
+            nn.init.normal_(parameter, std=0.02) if parameter.ndim > 1 else nn.init.ones_(parameter)
+    return fresh
 
 
 def block_groups(body: nn.Module, blocks: nn.ModuleList) -> list[list[nn.Parameter]]:

@@ -48,6 +48,9 @@ class TextToTextTrainee(Trainee):
         max_tokens: Longest text in tokens; the template and the prompt vectors come on top.
         length_normalized: Divide a label's log-likelihood by its number of tokens before
             labels are compared (prediction only; the loss is the likelihood itself).
+        labels_only: The loss compares the labels with each other, as prediction does, instead
+            of with the whole vocabulary.
+        frozen: Share the frozen weights though there is no prompt.
 
     Raises:
         SpecError: If the prompt's specification cannot be met.
@@ -67,9 +70,12 @@ class TextToTextTrainee(Trainee):
         prompt: PromptSpec | None = None,
         template: Template = DEFAULT,
         length_normalized: bool = False,
+        labels_only: bool = False,
+        frozen: bool = False,
     ) -> None:
         super().__init__()
-        self.body = own_copy(model, frozen=prompt is not None)
+        self.body = own_copy(model, frozen=frozen or prompt is not None)
+        self._labels_only = labels_only
         self._tokens = tokens
         self._template, self._length_normalized = template, length_normalized
         words = label_words(task.label_names)
@@ -132,9 +138,11 @@ class TextToTextTrainee(Trainee):
     def loss(self, batch: dict[str, torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
         """Mean negative log-likelihood of the labels, summed over the tokens of each.
 
-        The softmax is over the whole vocabulary: the model also learns that an answer is a
-        label word at all.
+        The softmax is over the whole vocabulary, by which the model also learns that an answer
+        is a label word at all; with `labels_only` it is over the labels.
         """
+        if self._labels_only:
+            return super().loss(batch, targets)
         answers, real = self._answers[targets], self._answers_real[targets]
         n = answers.shape[1] - 1
         steps = torch.arange(n, device=answers.device)
@@ -174,17 +182,11 @@ class TextToTextTrainee(Trainee):
             )
         load_transformers(self.body, folder)
 
-    def checkpoint_activations(self) -> None:
-        """Recompute activations in the backward pass: less memory, longer steps.
-
-        Raises:
-            SpecError: With prefix vectors, whose keys and values a recomputation would lose.
-        """
+    def save_memory(self) -> bool:
+        """Not with prefix vectors, whose keys and values a recomputation would lose."""
         if isinstance(self.prompt, PrefixVectors):
-            raise SpecError(
-                "activation checkpoints do not work with prefix vectors; use kind 'prompt'"
-            )
-        checkpoint_activations(self.body)
+            return False
+        return checkpoint_activations(self.body)
 
     def _rows(self, inputs: Sequence[str]) -> list[list[int]]:
         texts = self._tokens.truncate(inputs, self._max_tokens)
@@ -222,12 +224,19 @@ class LastTokenClassifier(HeadTrainee):
     body: PreTrainedModel
 
     def __init__(
-        self, model: PreTrainedModel, tokens: DecoderTokens, task: Task, *, max_tokens: int
+        self,
+        model: PreTrainedModel,
+        tokens: DecoderTokens,
+        task: Task,
+        *,
+        max_tokens: int,
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> None:
         body = model.base_model
         assert isinstance(body, PreTrainedModel)
         super().__init__(
-            own_copy(body, frozen=False),
+            own_copy(body, frozen=frozen, pretrained=pretrained),
             width=model.config.hidden_size,
             n_classes=task.n_classes,
             dropout=HEAD_DROPOUT,
@@ -261,9 +270,8 @@ class LastTokenClassifier(HeadTrainee):
         """Replace the body's weights by those of `save_body`."""
         load_transformers(self.body, folder)
 
-    def checkpoint_activations(self) -> None:
-        """Recompute activations in the backward pass: less memory, longer steps."""
-        checkpoint_activations(self.body)
+    def save_memory(self) -> bool:
+        return checkpoint_activations(self.body)
 
     def _rows(self, inputs: Sequence[str]) -> list[list[int]]:
         return self._tokens.rows(self._tokens.truncate(inputs, self._max_tokens))

@@ -30,10 +30,13 @@ def load_transformers(body: PreTrainedModel, folder: Path) -> None:
     body.load_state_dict({name: saved[name] for name in body.state_dict()})
 
 
-def checkpoint_activations(body: PreTrainedModel) -> None:
-    """Keep only each block's input and recompute the rest in the backward pass.
+def checkpoint_activations(body: PreTrainedModel) -> bool:
+    """Whether from now on the body keeps only each block's input and recomputes the rest backwards.
 
     Memory for activations falls to one block's and a step takes about a third longer
     (Chen et al. 2016, arXiv:1604.06174).
     """
+    if not body.supports_gradient_checkpointing:
+        return False
     body.activation_checkpointing_enable({"use_reentrant": False})
+    return True

@@ -60,6 +60,7 @@ def study(
     FILE is a YAML file or the name of a study that travels with the package.
     """
     from harness.cli.quiet import quiet
+    from harness.cli.run import read_strategies
     from harness.datasets.corruptions import corrupt_folder
     from harness.studies.findings import gather
     from harness.studies.spec import cells as cells_of
@@ -69,6 +70,8 @@ def study(
     quiet()
     file = located(file)
     asked = read_study(file)
+    for arm in asked.arms:
+        read_strategies(",".join(arm.strategies))
     folder = out or Path("runs") / f"study-{file.stem}"
     cells = cells_of(asked, data_root, folder)
     chosen = [] if no_runs else _chosen(cells, only, part)

@@ -28,12 +28,10 @@ from harness.strategies.base import (
     Verdict,
 )
 from harness.strategies.feasibility import common_refusal
-from harness.strategies.probe_path import STRENGTHS, LinearClassifier, regularization_path
+from harness.strategies.probe_path import LinearClassifier, best_on_path
 from harness.strategies.settings_file import read_settings, write_settings
 from harness.tasks.base import Task
 
-DEFAULT_C = 10**-2.5
-"""Where there are no validation rows: close to the best at every size (docs/decisions/0006)."""
 LIMITED_BLOCK = 16
 """Rows extracted between two looks at the clock when time is limited."""
 RESERVE = 0.2
@@ -104,16 +102,9 @@ class LinearProbe(Strategy):
         """
         self._backbone, self.charged_seconds_ = backbone, 0.0
         x, y, x_val, y_val = self._features(train, validation, budget)
-        strengths = STRENGTHS if len(y_val) else (DEFAULT_C,)
-        best = None
-        for strength, classifier in regularization_path(x, y, task.n_classes, strengths):
-            if budget.cancelled():
-                raise Interrupted
-            fitness = _fitness(task, classifier, x_val, y_val)
-            if best is None or fitness > best[0]:
-                best = fitness, strength, classifier
-        assert best is not None
-        _, strength, self.classifier_ = best
+        strength, self.classifier_ = best_on_path(
+            task, (x, y), (x_val, y_val), cancelled=budget.cancelled
+        )
         used, given = len(y) + len(y_val), len(train) + len(validation)
         chosen: dict[str, Any] = {"C": strength, "pooling": self._pooling}
         if not len(y_val):
@@ -207,15 +198,3 @@ class LinearProbe(Strategy):
         if not hasattr(self, "classifier_"):
             raise NotFitted("the linear probe was not fitted; call fit or load first")
         return self.classifier_
-
-
-def _fitness(
-    task: Task, classifier: LinearClassifier, features: np.ndarray, targets: np.ndarray
-) -> tuple[float, float]:
-    """Score of the task's metric, then mean log-probability of the truth: larger is better."""
-    if not len(targets):
-        return 0.0, 0.0
-    probabilities = classifier.probabilities(features)
-    truth = probabilities[np.arange(len(targets)), targets]
-    score = task.scores(probabilities, targets)[task.metric]
-    return score, float(np.log(np.maximum(truth, 1e-12)).mean())

@@ -8,15 +8,20 @@ takes as long and cannot be told of classes without rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
+from harness.strategies.base import Interrupted
+from harness.tasks.base import Task
+
 STRENGTHS = tuple(float(c) for c in np.logspace(-5, 2, 15))
 """Inverse regularization strengths C, strongest regularization first."""
+DEFAULT_C = 10**-2.5
+"""Where there are no validation rows: close to the best at every size (docs/decisions/0006)."""
 ITERATIONS = 200
 PRIOR_ROWS = 5
 
@@ -111,3 +116,43 @@ def regularization_path(
                 weights if basis is None else basis @ weights, solution[-n_classes:], mean, scale
             ),
         )
+
+
+def best_on_path(
+    task: Task,
+    train: tuple[np.ndarray, np.ndarray],
+    validation: tuple[np.ndarray, np.ndarray],
+    *,
+    cancelled: Callable[[], bool],
+) -> tuple[float, LinearClassifier]:
+    """The strength of regularization that validation prefers, and its classifier.
+
+    Args:
+        train: Features, shape (n, width), and class indices, shape (n,); validation likewise,
+            perhaps without rows: then the default strength is used.
+
+    Raises:
+        Interrupted: If `cancelled` turned true.
+    """
+    best = None
+    strengths = STRENGTHS if len(validation[1]) else (DEFAULT_C,)
+    for strength, classifier in regularization_path(*train, task.n_classes, strengths):
+        if cancelled():
+            raise Interrupted
+        fitness = _fitness(task, classifier, *validation)
+        if best is None or fitness > best[0]:
+            best = fitness, strength, classifier
+    assert best is not None
+    return best[1], best[2]
+
+
+def _fitness(
+    task: Task, classifier: LinearClassifier, features: np.ndarray, targets: np.ndarray
+) -> tuple[float, float]:
+    """Score of the task's metric, then mean log-probability of the truth: larger is better."""
+    if not len(targets):
+        return 0.0, 0.0
+    probabilities = classifier.probabilities(features)
+    truth = probabilities[np.arange(len(targets)), targets]
+    score = task.scores(probabilities, targets)[task.metric]
+    return score, float(np.log(np.maximum(truth, 1e-12)).mean())

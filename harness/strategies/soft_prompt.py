@@ -7,42 +7,31 @@ P-tuning v2, Liu et al. 2022, arXiv:2110.07602).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness import training
 from harness.backbones.base import Backbone, ModelFacts, PromptSpec, Trainee
 from harness.datasets.base import Split
-from harness.inference import predict_log_probabilities
-from harness.strategies.base import (
-    DataFacts,
-    NotFitted,
-    Space,
-    Strategy,
-    TrialBudget,
-    Verdict,
-)
-from harness.strategies.feasibility import common_refusal
+from harness.strategies.base import DataFacts, Space, TrialBudget
 from harness.strategies.prompt_adapter import load_prompt, save_prompt
-from harness.strategies.settings_file import read_settings, write_settings
-from harness.strategies.trained import fit_report, load_module, save_module
+from harness.strategies.trained import TrainedStrategy
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
-_SETTINGS, _HEAD = "strategy.json", "head.safetensors"
 _KINDS = {"encoder": ("prefix", "prompt")}
 _INITS = ("vocabulary", "text", "random")
+_FORMS = {"labels": "labels", "vocabulary": "default"}
+_EVALUATIONS = 10
 
 
-class SoftPrompting(Strategy):
+class SoftPrompting(TrainedStrategy):
     """Train prompt vectors, and a head where the family needs one; the body never changes.
 
     Args:
@@ -56,9 +45,11 @@ class SoftPrompting(Strategy):
             given keys; a prompt elsewhere. `chosen` says which.
         position: "before", "behind" or "around" the input; kind "prompt" only.
         epochs: Most passes over the training rows. batch_size: Examples per step.
-
-    Attributes:
-        trainee_: The frozen model with its vectors.
+        objective: Of models that answer in words: "labels" compares the likelihoods of the label
+            words alone, as prediction does (Schick and Schütze 2021, arXiv:2001.07676, section
+            3.1); "vocabulary" is the likelihood of the answer among all words, as in Lester et
+            al. 2021, which needs many more steps because it must first be made likely to
+            answer at all (docs/decisions/0007).
     """
 
     id = "soft_prompt"
@@ -74,6 +65,7 @@ class SoftPrompting(Strategy):
         position: str = "before",
         epochs: int = 30,
         batch_size: int = 8,
+        objective: str = "labels",
     ) -> None:
         self.learning_rate = learning_rate
         self.init = init
@@ -82,10 +74,7 @@ class SoftPrompting(Strategy):
         self.position = position
         self.epochs = epochs
         self.batch_size = batch_size
-
-    @classmethod
-    def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        return common_refusal(cls.traits, facts, data) or Verdict(True)
+        self.objective = objective
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
@@ -103,85 +92,51 @@ class SoftPrompting(Strategy):
         first = tuple(point | {"learning_rate": rate, "init": init} for rate, init in tried)
         return Space(distributions, first)
 
-    def fit(
-        self,
-        backbone: Backbone,
-        task: Task,
-        train: Split,
-        validation: Split,
-        *,
-        seed: int,
-        budget: TrialBudget,
-    ) -> Self:
-        """Train the vectors; those with the lowest validation loss are kept.
-
-        Weights are not decayed: towards 0 is no simpler for a vector among embeddings.
-        """
-        with training.seeded(seed, backbone.device):
-            trainee, spec = self._make(backbone, task, seed)
-        settings = TrainSettings(
+    def _settings(self) -> TrainSettings:
+        """No early stop: the loss of a prompt may rise for long before it falls. Weights are not
+        decayed: towards 0 is no simpler for a vector among embeddings."""
+        return TrainSettings(
             learning_rate=self.learning_rate,
             max_epochs=self.epochs,
             batch_size=self.batch_size,
             weight_decay=0.0,
+            evaluations=_EVALUATIONS,
+            patience=_EVALUATIONS,
         )
-        result = training.train(
-            trainee, train, validation, settings, task=task, seed=seed, budget=budget
-        )
-        self._keep(backbone, task, trainee, spec)
-        report = fit_report(trainee, settings, result)
-        self.report_ = replace(report, chosen={**report.chosen, "kind": spec.kind})
-        return self
 
-    def predict(self, inputs: Sequence[Any]) -> np.ndarray:
-        trainee = self._fitted()
-        return np.exp(predict_log_probabilities(trainee, inputs, n_classes=self._n_classes))
+    def _prepare(
+        self,
+        trainee: Trainee,
+        backbone: Backbone,
+        task: Task,
+        train: Split,
+        validation: Split,
+        budget: TrialBudget,
+    ) -> Mapping[str, Any]:
+        return {"kind": self._prompt.kind}
 
-    def save(self, folder: Path) -> None:
-        """The vectors (see `prompt_adapter`), head.safetensors if there is one, strategy.json."""
-        trainee = self._fitted()
+    def _save(self, trainee: Trainee, folder: Path) -> None:
+        """The vectors; see `prompt_adapter`."""
         assert trainee.prompt is not None
-        write_settings(folder / _SETTINGS, self)
         save_prompt(folder, trainee.prompt, self._prompt, self._facts)
-        if trainee.head is not None:
-            save_module(trainee.head, folder / _HEAD)
 
-    @classmethod
-    def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
-        """What `save` wrote.
-
-        Raises:
-            ModelError: If a file is missing or damaged.
-        """
-        self = read_settings(folder / _SETTINGS, cls)
-        trainee, spec = self._make(backbone, task, seed=0)
+    def _load(self, trainee: Trainee, folder: Path) -> None:
         assert trainee.prompt is not None
         load_prompt(folder, trainee.prompt)
-        if trainee.head is not None:
-            load_module(trainee.head, folder / _HEAD)
-        self._keep(backbone, task, trainee, spec)
-        return self
 
-    def _make(self, backbone: Backbone, task: Task, seed: int) -> tuple[Trainee, PromptSpec]:
+    def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
         """A trainee with vectors of the kind asked for, else of the first that the model takes.
 
         Raises:
-            SpecError: What is wrong with the last kind tried.
+            SpecError: What is wrong with the last kind tried, or an unknown objective.
         """
+        if self.objective not in _FORMS:
+            raise SpecError(f"objective must be one of {', '.join(_FORMS)}; got {self.objective!r}")
         spec = PromptSpec(length=self.length, position=self.position, init=self.init, seed=seed)
         kinds = (self.kind,) if self.kind else _KINDS.get(backbone.facts.family, ("prompt",))
-        for kind in kinds[:-1]:
-            one = replace(spec, kind=kind)
-            with suppress(SpecError):
-                return backbone.trainee(task, prompt=one), one
-        last = replace(spec, kind=kinds[-1])
-        return backbone.trainee(task, prompt=last), last
-
-    def _keep(self, backbone: Backbone, task: Task, trainee: Trainee, spec: PromptSpec) -> None:
-        self.trainee_, self._n_classes = trainee, task.n_classes
-        self._prompt, self._facts = spec, backbone.facts
-
-    def _fitted(self) -> Trainee:
-        if not hasattr(self, "trainee_"):
-            raise NotFitted("soft prompting was not fitted; call fit or load first")
-        return self.trainee_
+        self._facts = backbone.facts
+        for kind in kinds:
+            self._prompt = replace(spec, kind=kind)
+            with suppress(SpecError) if kind != kinds[-1] else nullcontext():
+                return backbone.trainee(task, prompt=self._prompt, form=_FORMS[self.objective])
+        raise AssertionError("the last kind returns or raises")

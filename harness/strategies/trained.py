@@ -2,17 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from advisor.errors import ModelError
-from harness.backbones.base import Trainee
-from harness.strategies.base import FitReport
+from harness import training
+from harness.backbones.base import Backbone, ModelFacts, Trainee
+from harness.datasets.base import Split
+from harness.inference import predict_log_probabilities
+from harness.strategies.base import (
+    DataFacts,
+    FitReport,
+    NotFitted,
+    Strategy,
+    TrialBudget,
+    Verdict,
+)
+from harness.strategies.feasibility import common_refusal
+from harness.strategies.settings_file import read_settings, write_settings
+from harness.tasks.base import Task
 from harness.train_settings import TrainResult, TrainSettings
+
+_SETTINGS, _HEAD = "strategy.json", "head.safetensors"
+
+
+class TrainedStrategy(Strategy):
+    """A strategy that trains a predictor by gradient.
+
+    A subclass says how its predictor is made (`_make`), how it is trained (`_settings`), and how
+    what changed of the body is written and read (`_save`, `_load`); a head is kept here.
+
+    Attributes:
+        trainee_: The trained predictor.
+    """
+
+    @classmethod
+    def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        return common_refusal(cls.traits, facts, data) or Verdict(True)
+
+    def fit(
+        self,
+        backbone: Backbone,
+        task: Task,
+        train: Split,
+        validation: Split,
+        *,
+        seed: int,
+        budget: TrialBudget,
+    ) -> Self:
+        """Train; the weights with the lowest validation loss are kept."""
+        self.charged_seconds_ = 0.0
+        with training.seeded(seed, backbone.device):
+            trainee = self._make(backbone, task, seed)
+        chosen = self._prepare(trainee, backbone, task, train, validation, budget)
+        settings = self._settings()
+        result = training.train(
+            trainee, train, validation, settings, task=task, seed=seed, budget=budget
+        )
+        self.trainee_, self._n_classes = trainee, task.n_classes
+        report = fit_report(trainee, settings, result)
+        self.report_ = replace(report, chosen={**report.chosen, **chosen})
+        return self
+
+    def predict(self, inputs: Sequence[Any]) -> np.ndarray:
+        trainee = self._fitted()
+        return np.exp(predict_log_probabilities(trainee, inputs, n_classes=self._n_classes))
+
+    def save(self, folder: Path) -> None:
+        """What changed of the body, head.safetensors if there is a head, strategy.json."""
+        trainee = self._fitted()
+        write_settings(folder / _SETTINGS, self)
+        self._save(trainee, folder)
+        if trainee.head is not None:
+            save_module(trainee.head, folder / _HEAD)
+
+    @classmethod
+    def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
+        """What `save` wrote.
+
+        Raises:
+            ModelError: If a file is missing or damaged.
+        """
+        self = read_settings(folder / _SETTINGS, cls)
+        trainee = self._make(backbone, task, seed=0)
+        self._load(trainee, folder)
+        if trainee.head is not None:
+            load_module(trainee.head, folder / _HEAD)
+        self.trainee_, self._n_classes = trainee, task.n_classes
+        return self
+
+    def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
+        """The untrained predictor; torch's generator is seeded where it matters."""
+        raise NotImplementedError
+
+    def _prepare(
+        self,
+        trainee: Trainee,
+        backbone: Backbone,
+        task: Task,
+        train: Split,
+        validation: Split,
+        budget: TrialBudget,
+    ) -> Mapping[str, Any]:
+        """Work before the training; returns what is to be told of it in `report_.chosen`."""
+        return {}
+
+    def _settings(self) -> TrainSettings:
+        raise NotImplementedError
+
+    def _save(self, trainee: Trainee, folder: Path) -> None:
+        raise NotImplementedError
+
+    def _load(self, trainee: Trainee, folder: Path) -> None:
+        raise NotImplementedError
+
+    def _fitted(self) -> Trainee:
+        if not hasattr(self, "trainee_"):
+            raise NotFitted(f"{self.traits.name} was not fitted; call fit or load first")
+        return self.trainee_
 
 
 def fit_report(trainee: Trainee, settings: TrainSettings, result: TrainResult) -> FitReport:
@@ -24,6 +138,8 @@ def fit_report(trainee: Trainee, settings: TrainSettings, result: TrainResult) -
     }
     if result.batch_size < settings.batch_size:
         chosen["rows_at_once"] = result.batch_size  # memory allowed no more
+    if result.checkpointed:
+        chosen["activation_checkpoints"] = True
     return FitReport(
         trained_parameters=sum(p.numel() for p in trainee.parameters() if p.requires_grad),
         underfit=result.underfit,

@@ -12,7 +12,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.errors import SpecError, UnknownName
-from harness.catalog import STRATEGIES
 from harness.fixed_settings import read_fixed
 from harness.question import Question
 from harness.shipped import shipped
@@ -155,8 +154,6 @@ def _cells(study: Study, data_root: Path, out: Path) -> Iterator[Cell]:
                 "examples": examples,
                 "fixed": read_fixed(arm.fixed, arm.strategies),
             }
-            for id in arm.strategies:
-                STRATEGIES.load(id)
             try:
                 question = Question.model_validate(fields)
             except ValidationError as error:

@@ -36,6 +36,10 @@ CHANCE = 1 / len(TOPICS)
 SETTINGS: dict[str, dict[str, object]] = {
     "full_finetune": {"learning_rate": 3e-3, "epochs": 10},
     "soft_prompt": {"learning_rate": 0.1, "epochs": 20, "length": 8},
+    "lora": {"learning_rate": 1e-2, "epochs": 10},
+    "ia3": {"learning_rate": 0.1, "epochs": 20},
+    "lp_ft": {"learning_rate": 1e-3, "epochs": 10},
+    "from_scratch": {"learning_rate": 3e-3, "epochs": 20},
 }
 
 STRATEGY_IDS = STRATEGIES.names()

@@ -18,6 +18,7 @@ from torch import nn
 
 from advisor.errors import SpecError
 from harness.backbones.base import ModelFacts, Progress, PromptSpec, Trainee
+from harness.backbones.heads import own_copy
 from harness.datasets.base import Split
 from harness.strategies.base import DataFacts
 from harness.tasks.base import Task
@@ -170,9 +171,17 @@ class ToyTrainee(Trainee):
 
     body: ToyBody
 
-    def __init__(self, body: ToyBody, task: Task, spec: PromptSpec | None, *, head: bool) -> None:
+    def __init__(
+        self,
+        body: ToyBody,
+        task: Task,
+        spec: PromptSpec | None,
+        *,
+        head: bool,
+        frozen: bool = False,
+    ) -> None:
         super().__init__()
-        self.body = copy.deepcopy(body).requires_grad_(spec is None)
+        self.body = copy.deepcopy(body).requires_grad_(spec is None and not frozen)
         answers = nn.Linear(WIDTH, task.n_classes, bias=False)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(11)
@@ -268,9 +277,12 @@ class ToyBackbone:
         pooling: str | None = None,
         prompt: PromptSpec | None = None,
         form: str = "default",
+        frozen: bool = False,
+        pretrained: bool = True,
     ) -> ToyTrainee:
         head = form == "head" or self.facts.family != "decoder"
-        return ToyTrainee(self._body, task, prompt, head=head)
+        body = own_copy(self._body, frozen=frozen, pretrained=pretrained)
+        return ToyTrainee(body, task, prompt, head=head, frozen=frozen)
 
     def label_logprobs(
         self,

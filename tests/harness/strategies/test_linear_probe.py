@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from harness.backbones.base import Backbone
 from harness.strategies.base import TrialBudget
-from harness.strategies.linear_probe import DEFAULT_C, LinearProbe
-from harness.strategies.probe_path import STRENGTHS, regularization_path, standardisation
+from harness.strategies.linear_probe import LinearProbe
+from harness.strategies.probe_path import DEFAULT_C, STRENGTHS, regularization_path, standardisation
 from harness.tasks.classification import Classification
 from tests.harness.toy import ToyBackbone, toy_data_facts, toy_facts, toy_split, toy_task
 
