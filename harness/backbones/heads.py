@@ -78,15 +78,16 @@ def _fresh(model: Module) -> Module:
     and parameters that belong to no such module (class tokens, scales) as those of ViT do
     (Dosovitskiy et al. 2021: normal with deviation 0.02, scales 1).
     """
-    if isinstance(model, PreTrainedModel):
-        made = type(model)._from_config(copy.deepcopy(model.config), dtype=model.dtype)
-        return made.to(model.device)
     fresh = copy.deepcopy(model)
+    if isinstance(model, PreTrainedModel):
+        start = type(model)._from_config(copy.deepcopy(model.config), dtype=model.dtype)
+        drawn = start.state_dict()  # perhaps of more modules: a pooler that was left out
+        fresh.load_state_dict({name: drawn[name] for name in fresh.state_dict()})
+        return fresh
     started: set[int] = set()
     for module in fresh.modules():
-        start = getattr(module, "reset_parameters", None)
-        if start is not None:
-            start()
+        if callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
             started |= {id(p) for p in module.parameters(recurse=False)}
     for parameter in fresh.parameters():
         if id(parameter) not in started:

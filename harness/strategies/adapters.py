@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from harness.strategies.trained import TrainedStrategy
 from harness.tasks.base import Task
 
 WEIGHTS = "adapter_model.safetensors"
+_NAME = "default"  # peft's own
 _WRAPPED = "base_model.model."  # where peft's own wrapper keeps the model it wraps
 
 
@@ -38,14 +40,15 @@ class AdapterStrategy(TrainedStrategy):
         trainee = backbone.trainee(task, form=self._form, frozen=True)
         config = self._config(trainee.body)
         config.base_model_name_or_path = backbone.facts.name
-        inject_adapter_in_model(config, trainee.body)
+        inject_adapter_in_model(config, trainee.body, adapter_name=_NAME)
         return trainee
 
     _form = "default"
 
     def _save(self, trainee: Trainee, folder: Path) -> None:
         """adapter_model.safetensors and adapter_config.json, as peft writes them."""
-        config = self._config(trainee.body)
+        injected: dict[str, PeftConfig] = vars(trainee.body)["peft_config"]
+        config = copy.copy(injected[_NAME])
         config.inference_mode = True
         config.save_pretrained(str(folder))
         state = _state(trainee.body)

@@ -243,6 +243,24 @@ def test_not_even_one_row_fits(monkeypatch: pytest.MonkeyPatch) -> None:
         logs(trainee)
 
 
+def test_one_row_that_does_not_fit_makes_activations_be_recomputed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trainee = new_trainee()
+    trainee.__class__ = Narrow
+    monkeypatch.setattr(Narrow, "fits", 0)
+
+    def save_memory(self) -> bool:
+        monkeypatch.setattr(Narrow, "fits", 1)
+        return True
+
+    monkeypatch.setattr(Narrow, "save_memory", save_memory)
+    result = run(trainee)
+    assert result.checkpointed
+    assert result.batch_size == 1
+    assert not run(new_trainee()).checkpointed
+
+
 def test_nothing_to_train_is_an_error() -> None:
     with pytest.raises(SpecError, match="at least 1 example"):
         run(new_trainee(), rows=NOTHING)

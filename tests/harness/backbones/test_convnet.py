@@ -117,7 +117,10 @@ def test_a_saved_body_is_a_timm_folder(tmp_path: Path, files, empty_cache):
         (lambda m: m.features([], pooling="cls"), "must be 'mean'; got 'cls'"),
         (lambda m: m.features([], pooling="mean", layers=(1,)), r"last layer, -1; got \(1,\)"),
         (lambda m: m.trainee(TASK, pooling="cls"), "must be 'mean'; got 'cls'"),
-        (lambda m: m.trainee(TASK, form="words"), "form must be 'default' or 'head'; got 'words'"),
+        (
+            lambda m: m.trainee(TASK, form="words"),
+            "form must be one of default, labels, head; got 'words'",
+        ),
         (lambda m: m.trainee(TASK, prompt=PromptSpec()), NO_PROMPT),
     ],
 )

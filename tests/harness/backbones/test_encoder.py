@@ -295,7 +295,7 @@ def test_a_saved_body_predicts_the_same(tmp_path: Path):
     [
         (lambda m: m.features(["a"], pooling="sum"), "pooling must be one of mean, cls"),
         (lambda m: m.trainee(TASK, pooling="sum"), "pooling must be one of mean, cls"),
-        (lambda m: m.trainee(TASK, form="words"), "form must be 'default' or 'head'; got 'words'"),
+        (lambda m: m.trainee(TASK, form="words"), "form must be one of default, labels, head; got 'words'"),
         (lambda m: m.trainee(TASK, prompt=PromptSpec("soft")), "kind must be 'prompt' or 'prefix'"),
         (lambda m: m.trainee(TASK, prompt=PromptSpec(length=0)), "at least 1 vector; got length 0"),
         (lambda m: m.trainee(TASK, prompt=PromptSpec("prefix", position="behind")), "got position 'behind'"),

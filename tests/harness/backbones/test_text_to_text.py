@@ -211,7 +211,7 @@ def test_activation_checkpoints_change_nothing_but_memory(family, form):
         trainee.train().zero_grad()
         trainee.loss(batch, targets).backward()
         gradients.append([p.grad.clone() for p in trainee.parameters() if p.requires_grad])
-        trainee.checkpoint_activations()
+        assert trainee.save_memory()
     torch.testing.assert_close(gradients[0], gradients[1], atol=1e-5, rtol=1e-4)
 
 
@@ -227,9 +227,18 @@ def test_half_precision_trains_to_about_the_same_loss(family, form):
     torch.testing.assert_close(half, trainee.loss(batch, targets), rtol=0.02, atol=0.0)
 
 
-def test_activation_checkpoints_are_refused_with_prefix_vectors():
-    with pytest.raises(SpecError, match="do not work with prefix vectors"):
-        backbone("gpt2").trainee(TASK, prompt=PROMPTS[3]).checkpoint_activations()
+def test_prefix_vectors_and_activation_checkpoints_do_not_go_together():
+    assert not backbone("gpt2").trainee(TASK, prompt=PROMPTS[3]).save_memory()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_objective_of_the_labels_is_what_prediction_compares(family):
+    trainee = backbone(family).trainee(TASK, form="labels").eval()
+    batch, targets = trainee.encode(TEXTS), torch.tensor([0, 1, 2])
+    logs = trainee.log_probabilities(batch)
+    torch.testing.assert_close(trainee.loss(batch, targets), -logs[torch.arange(3), targets].mean())
+    whole = backbone(family).trainee(TASK).eval()
+    assert whole.loss(batch, targets) > trainee.loss(batch, targets)
 
 
 def test_a_label_that_begins_another_can_lose_to_it():
@@ -274,7 +283,7 @@ def test_rows_fit_learned_positions(form):
         ({"prompt": PromptSpec(length=300)}, "leave no room for text in the window of 256"),
         ({"pooling": "mean"}, "pools nothing; leave out 'mean'"),
         ({"form": "head", "prompt": PromptSpec()}, "takes no prompt vectors"),
-        ({"form": "tail"}, "form must be 'default' or 'head'; got 'tail'"),
+        ({"form": "tail"}, "form must be one of default, labels, head; got 'tail'"),
     ],
 )
 def test_what_cannot_be_done_is_said(asked, message):
