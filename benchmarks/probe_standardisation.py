@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.backbones.base import View
 from harness.datasets.base import DataRequest
 from harness.datasets.load import load_dataset
 from harness.features import cached_features
@@ -57,8 +58,8 @@ def main() -> None:
         draw = np.random.default_rng(0)
         pool = dataset.train.take(draw.permutation(len(dataset.train))[:POOL])
         test = dataset.test.take(draw.permutation(len(dataset.test))[:TEST])
-        x, _ = cached_features(backbone, pool.inputs, pooling="mean")
-        x_test, _ = cached_features(backbone, test.inputs, pooling="mean")
+        x, _ = cached_features(backbone, pool.inputs, views=(View("mean"),))
+        x_test, _ = cached_features(backbone, test.inputs, views=(View("mean"),))
         for per_class in PER_CLASS:
             by_prior = {
                 prior: accuracies(

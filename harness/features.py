@@ -1,6 +1,6 @@
 """Frozen features, extracted once and kept on disk for every seed, size, split and run.
 
-One SQLite file per kind of feature (model, pooling, layers, longest text); one row per input,
+One SQLite file per kind of feature (model, views, longest text); one row per input,
 found by the hash of its content, with a checksum and the seconds its extraction took. Writers may
 work at the same time. A row or file that is damaged is reported and computed again.
 """
@@ -21,10 +21,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.backbones.base import Backbone, Progress
+from harness.backbones.base import Backbone, Progress, View
 from harness.device import cache_dir
 
-FORMAT = 1
+FORMAT = 2
 """Part of every key: to be raised when stored features would no longer be what is computed."""
 BLOCK_ROWS = 1024
 """Rows extracted and stored together: what an interruption can lose."""
@@ -58,13 +58,13 @@ def cached_features(
     backbone: Backbone,
     inputs: Sequence[Any],
     *,
-    pooling: str,
-    layers: tuple[int, ...] = (-1,),
+    views: Sequence[View],
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, float]:
     """Features of each input, taken from the cache or extracted and put there.
 
     Args:
+        views: Kept together: ask for all that will be wanted, in one pass and one file.
         inputs: Texts, or paths of image files (whose content counts, not their name).
         progress: May raise to stop; finished blocks are kept.
 
@@ -73,13 +73,11 @@ def cached_features(
         took when they were extracted. Seconds spent now are not among them.
     """
     charged, parts = 0.0, []
-    for features, seconds in feature_blocks(
-        backbone, inputs, pooling=pooling, layers=layers, progress=progress
-    ):
+    for features, seconds in feature_blocks(backbone, inputs, views=views, progress=progress):
         parts.append(features)
         charged += seconds
     if not parts:
-        return backbone.features([], pooling=pooling, layers=layers), 0.0
+        return backbone.views([], views), 0.0
     return np.concatenate(parts), charged
 
 
@@ -87,13 +85,12 @@ def feature_blocks(
     backbone: Backbone,
     inputs: Sequence[Any],
     *,
-    pooling: str,
-    layers: tuple[int, ...] = (-1,),
+    views: Sequence[View],
     progress: Progress | None = None,
     rows: int = BLOCK_ROWS,
 ) -> Iterator[tuple[np.ndarray, float]]:
     """As `cached_features`, in blocks of so many rows: whoever runs out of time can stop."""
-    cache = _Cache.of(backbone, pooling, layers)
+    cache = _Cache.of(backbone, views)
 
     for start in range(0, len(inputs), rows):
         block = inputs[start : start + rows]
@@ -108,9 +105,7 @@ def feature_blocks(
                     progress((start + share * n) / len(inputs))
 
             started = time.perf_counter()
-            extracted = backbone.features(
-                list(missing.values()), pooling=pooling, layers=layers, progress=moved
-            )
+            extracted = backbone.views(list(missing.values()), views, progress=moved)
             each = (time.perf_counter() - started) / len(missing)
             new = {key: (row, each) for key, row in zip(missing, extracted, strict=True)}
             cache.write(new)
@@ -135,15 +130,14 @@ class _Cache:
         self.path = path
 
     @classmethod
-    def of(cls, backbone: Backbone, pooling: str, layers: tuple[int, ...]) -> _Cache:
+    def of(cls, backbone: Backbone, views: Sequence[View]) -> _Cache:
         """Backends that were tested to give equal features share a file; a quantised copy has
         its own, and so has each kind of device, whose seconds differ."""
         facts = backbone.facts
         kind = {
             "format": FORMAT,
             "model": facts.digest or facts.location,
-            "pooling": pooling,
-            "layers": layers,
+            "views": [list(view) for view in views],
             "max_tokens": backbone.max_tokens,
             "int8": getattr(backbone, "int8", False),
             "device": backbone.device.type,

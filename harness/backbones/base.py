@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -138,6 +138,50 @@ def check_form(form: str) -> None:
         raise SpecError(f"form must be one of {', '.join(FORMS)}; got {form!r}")
 
 
+class View(NamedTuple):
+    """One way of looking at a frozen model's outputs.
+
+    Attributes:
+        pooling: How the positions of one input become one vector.
+        layer: Block whose output is pooled: -1 the last one, 0 the embedding.
+    """
+
+    pooling: str
+    layer: int = -1
+
+
+class FrozenModel:
+    """What every backbone's features have in common."""
+
+    facts: ModelFacts
+    poolings: tuple[str, ...]
+
+    def views(
+        self, inputs: Sequence[Any], views: Sequence[View], *, progress: Progress | None = None
+    ) -> np.ndarray:
+        """Every view of each input from one pass; see `Backbone.views`."""
+        raise NotImplementedError
+
+    def features(
+        self,
+        inputs: Sequence[Any],
+        *,
+        pooling: str,
+        layers: tuple[int, ...] = (-1,),
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """One pooling of some layers, float32, shape (n, width * len(layers))."""
+        return self.views(inputs, [View(pooling, layer) for layer in layers], progress=progress)
+
+    def view_width(self, view: View) -> int:
+        """Size of the vector a view gives."""
+        return self.facts.width * (2 if view.pooling == "cls_mean" else 1)
+
+    def earlier_layers(self) -> tuple[int, ...]:
+        """Layers before the last whose outputs can be had, first to last."""
+        return ()
+
+
 class Backbone(Protocol):
     """A loaded pretrained model. Its own weights are frozen and never change.
 
@@ -175,8 +219,23 @@ class Backbone(Protocol):
         """Frozen features, float32, shape (n, width * len(layers)); no cache at this level.
 
         Text poolings: "mean" (over the mask), "cls", "cls_mean" (concatenated: 2 * width per
-        layer), "max", "last". Convolutional nets have "mean" (global average) only.
+        layer), "max", "last". Conv nets have "mean" (global average) and "max".
         """
+
+    def views(
+        self, inputs: Sequence[Any], views: Sequence[View], *, progress: Progress | None = None
+    ) -> np.ndarray:
+        """Several views of each input, computed in one pass through the model.
+
+        Returns:
+            float32, shape (n, sum of the views' widths), the views side by side.
+        """
+
+    def view_width(self, view: View) -> int:
+        """Size of the vector a view gives."""
+
+    def earlier_layers(self) -> tuple[int, ...]:
+        """Layers before the last whose outputs can be had, first to last."""
 
     def trainee(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import timm
@@ -17,7 +17,7 @@ from torch import nn
 
 from advisor.errors import ModelError, SpecError
 from harness.backbones import efficientnet_lite0, onnx_runtime
-from harness.backbones.base import ModelFacts, Progress, PromptSpec, check_form
+from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, View, check_form
 from harness.backbones.heads import HeadTrainee, own_copy
 from harness.backbones.images import ImageReader
 from harness.backbones.timm_nets import depth_groups, source_of
@@ -29,7 +29,7 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 NO_PROMPT = "conv nets have no token sequence a prompt could join"
 
 
-class ConvNetBackbone:
+class ConvNetBackbone(FrozenModel):
     """A conv net without its classifier; implements `Backbone`.
 
     Attributes:
@@ -37,7 +37,7 @@ class ConvNetBackbone:
         backend_note: Why, in one sentence.
     """
 
-    poolings = ("mean",)
+    poolings = ("mean", "max")
     max_tokens: int | None = None
 
     def __init__(self, facts: ModelFacts, model: nn.Module, *, device: torch.device) -> None:
@@ -49,6 +49,7 @@ class ConvNetBackbone:
         self.reader = ImageReader({**config, "input_size": (3, side, side)})
         self.backend = "torch"
         self.backend_note = "no features were computed yet"
+        self._network = ConvViews(self.model)
         self._exported: onnx_runtime.OnnxModel | None = None
         self._chosen = False
 
@@ -73,32 +74,47 @@ class ConvNetBackbone:
             ) from error
         return cls(facts, model, device=device)
 
-    def features(
-        self,
-        inputs: Sequence[Path],
-        *,
-        pooling: str,
-        layers: tuple[int, ...] = (-1,),
-        progress: Progress | None = None,
+    def views(
+        self, inputs: Sequence[Path], views: Sequence[View], *, progress: Progress | None = None
     ) -> np.ndarray:
-        """Globally pooled features of the last layer, before the classifier.
+        """What the classifier would read ("mean"), the last map's maximum, and the mean of each
+        earlier stage; layer i is stage i.
 
         Raises:
             SpecError: For another pooling or layer.
             DataError: With the file that cannot be read.
         """
-        if pooling not in self.poolings:
-            raise SpecError(f"pooling of a conv net must be 'mean'; got {pooling!r}")
-        if layers != (-1,):
-            raise SpecError(f"a conv net gives the features of its last layer, -1; got {layers}")
-        features = np.zeros((len(inputs), self.facts.width), dtype=np.float32)
+        self._check(views)
+        places = [self._network.places[view] for view in views]
+        features = np.zeros((len(inputs), sum(map(self.view_width, views))), dtype=np.float32)
         for rows, pixels in self.reader.batches(inputs, BATCH):
             if not self._chosen:
                 self._choose_backend(pixels[:PARITY_IMAGES])
-            features[rows] = self._compute(pixels)
+            computed = self._compute(pixels)
+            features[rows] = np.concatenate([computed[:, place] for place in places], axis=1)
             if progress is not None:
                 progress(min(1.0, rows.stop / len(inputs)))
         return features
+
+    def view_width(self, view: View) -> int:
+        place = self._network.places[view]
+        return place.stop - place.start
+
+    def earlier_layers(self) -> tuple[int, ...]:
+        return tuple(view.layer for view in self._network.places if view.layer != -1)
+
+    def _check(self, views: Sequence[View]) -> None:
+        for view in views:
+            if view.pooling not in self.poolings:
+                raise SpecError(
+                    f"pooling of a conv net must be 'mean' or 'max'; got {view.pooling!r}"
+                )
+            if view not in self._network.places:
+                stages = ", ".join(map(str, self.earlier_layers()))
+                raise SpecError(
+                    f"a conv net gives the mean of stages {stages} and of the last layer, -1; "
+                    f"got {view.pooling!r} of {view.layer}"
+                )
 
     def trainee(
         self,
@@ -118,8 +134,8 @@ class ConvNetBackbone:
         if prompt is not None:
             raise SpecError(NO_PROMPT)
         check_form(form)
-        if pooling not in (None, *self.poolings):
-            raise SpecError(f"pooling of a conv net must be 'mean'; got {pooling!r}")
+        if pooling not in (None, "mean"):
+            raise SpecError(f"the head of a conv net reads the mean; got pooling {pooling!r}")
         return ConvNetTrainee(
             self.model,
             self.reader,
@@ -132,7 +148,7 @@ class ConvNetBackbone:
 
     @torch.inference_mode()
     def _torch_features(self, pixels: torch.Tensor) -> np.ndarray:
-        return self.model(pixels.to(self.device)).float().cpu().numpy()
+        return self._network(pixels.to(self.device)).float().cpu().numpy()
 
     def _compute(self, pixels: torch.Tensor) -> np.ndarray:
         if self._exported is None:
@@ -147,12 +163,46 @@ class ConvNetBackbone:
             return
         inputs = {"pixels": pixels.contiguous()}
         try:
-            file, apart = onnx_runtime.exported(self.model, sample=inputs, check=inputs)
+            file, apart = onnx_runtime.exported(self._network, sample=inputs, check=inputs)
         except onnx_runtime.ExportFailed as error:
             self.backend_note = str(error)
             return
         self._exported, self.backend = onnx_runtime.OnnxModel(file), "onnxruntime"
         self.backend_note = f"equal to torch up to {apart:.1e} of the largest feature"
+
+
+class ConvViews(nn.Module):
+    """A conv net whose one output holds every view side by side.
+
+    The stages are computed on the way to the last layer anyway; only their means are new.
+
+    Attributes:
+        places: View -> its columns in the output.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.places: dict[View, slice] = {}
+        start = 0
+        with torch.no_grad():
+            example = torch.zeros(1, 3, 64, 64, device=next(model.parameters()).device)
+            parts = self._parts(example)
+        for view, part in parts.items():
+            self.places[view] = slice(start, start + part.shape[1])
+            start += part.shape[1]
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Shape (B, sum of widths)."""
+        return torch.cat(list(self._parts(pixels).values()), dim=1)
+
+    def _parts(self, pixels: torch.Tensor) -> dict[View, torch.Tensor]:
+        model: Any = self.model  # timm gives its networks these methods, without a common type
+        last, stages = model.forward_intermediates(pixels)
+        parts = {View("mean"): model.forward_head(last), View("max"): last.amax((2, 3))}
+        for index, stage in enumerate(stages[:-1]):
+            parts[View("mean", index)] = stage.mean((2, 3))
+        return parts
 
 
 class ConvNetTrainee(HeadTrainee):

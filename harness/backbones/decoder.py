@@ -11,7 +11,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones.base import ModelFacts, Progress, PromptSpec, Trainee, check_form
+from harness.backbones.base import (
+    FrozenModel,
+    ModelFacts,
+    Progress,
+    PromptSpec,
+    Trainee,
+    View,
+    check_form,
+)
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.gguf import converted_folder, is_gguf
 from harness.backbones.heads import pool
@@ -28,7 +36,7 @@ BATCH_TOKENS = {"cpu": 1024, "cuda": 16_384}
 BATCH_LOGITS = 64_000_000
 
 
-class DecoderBackbone:
+class DecoderBackbone(FrozenModel):
     """A decoder with its tokenizer; implements `Backbone` and `LabelScorer`."""
 
     poolings = ("mean", "last", "max")
@@ -73,13 +81,8 @@ class DecoderBackbone:
         return cls(facts, model, tokenizer, device=device, max_tokens=max_tokens)
 
     @torch.inference_mode()
-    def features(
-        self,
-        inputs: Sequence[str],
-        *,
-        pooling: str,
-        layers: tuple[int, ...] = (-1,),
-        progress: Progress | None = None,
+    def views(
+        self, inputs: Sequence[str], views: Sequence[View], *, progress: Progress | None = None
     ) -> np.ndarray:
         """Hidden states of the body pooled over a text's own tokens (not the start token).
 
@@ -87,34 +90,44 @@ class DecoderBackbone:
         normalisation. The start token is left out of "mean" and "max": a decoder gives it one
         huge constant state whatever follows (Xiao et al. 2023, section 3.1).
         """
-        if pooling not in self.poolings:
-            raise SpecError(f"pooling must be one of {', '.join(self.poolings)}; got {pooling!r}")
+        for view in views:
+            if view.pooling not in self.poolings:
+                known = ", ".join(self.poolings)
+                raise SpecError(f"pooling must be one of {known}; got {view.pooling!r}")
         assert self.max_tokens is not None
         rows = self.tokens.rows(self.tokens.truncate(inputs, self.max_tokens))
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        features = np.zeros((len(rows), self.facts.width * len(layers)), dtype=np.float32)
-        done = 0
+        features = np.zeros((len(rows), sum(map(self.view_width, views))), dtype=np.float32)
+        done, earlier = 0, any(view.layer != -1 for view in views)
         for batch in token_batches(lengths, tokens=self._batch_tokens()):
             ids, real = pad([rows[row] for row in batch], self.device, left=False)
             output = self.model.base_model(
                 input_ids=ids,
                 attention_mask=real.long(),
-                output_hidden_states=layers != (-1,),
+                output_hidden_states=earlier,
                 use_cache=False,
             )
-            states = [
-                output.last_hidden_state if layer == -1 else output.hidden_states[layer]
-                for layer in layers
-            ]
             own = real.clone()
             n_start = len(self.tokens.start)
             own[:, :n_start] = real.sum(dim=1, keepdim=True) <= n_start  # else nothing is left
-            pooled = torch.cat([pool(state, own, pooling) for state in states], dim=1)
-            features[batch] = pooled.float().cpu().numpy()
+            pooled = [
+                pool(
+                    output.last_hidden_state
+                    if view.layer == -1
+                    else output.hidden_states[view.layer],
+                    own,
+                    view.pooling,
+                )
+                for view in views
+            ]
+            features[batch] = torch.cat(pooled, dim=1).float().cpu().numpy()
             done += int(lengths[batch].sum())
             if progress is not None:
                 progress(done / int(lengths.sum()))
         return features
+
+    def earlier_layers(self) -> tuple[int, ...]:
+        return tuple(range(self.facts.layers))
 
     @torch.inference_mode()
     def label_logprobs(

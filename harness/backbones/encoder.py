@@ -13,7 +13,7 @@ from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones.base import ModelFacts, Progress, PromptSpec, check_form
+from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, View, check_form
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.encoder_trainee import EncoderTrainee, tokenize
 from harness.backbones.heads import pool
@@ -33,7 +33,7 @@ DEFAULT_MAX_TOKENS = 512
 BATCH_TOKENS = {"cpu": 1024, "cuda": 65_536}
 
 
-class EncoderBackbone:
+class EncoderBackbone(FrozenModel):
     """An encoder with its tokenizer; implements `Backbone`.
 
     Attributes:
@@ -96,35 +96,34 @@ class EncoderBackbone:
         return cls(facts, model, tokenizer, device=device, max_tokens=max_tokens)
 
     @torch.inference_mode()
-    def features(
-        self,
-        inputs: Sequence[str],
-        *,
-        pooling: str,
-        layers: tuple[int, ...] = (-1,),
-        progress: Progress | None = None,
+    def views(
+        self, inputs: Sequence[str], views: Sequence[View], *, progress: Progress | None = None
     ) -> np.ndarray:
         """Hidden states pooled over a text's tokens, class and separator token included.
 
         Layer 0 is the embedding, layer i the output of block i, -1 the last one. Special tokens
         are part of the mean, as sentence-transformers' models were trained.
         """
-        self._check_pooling(pooling)
+        for view in views:
+            self._check_pooling(view.pooling)
         rows = tokenize(self.tokenizer, inputs, self._longest())
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        width = self.facts.width * len(layers) * (2 if pooling == "cls_mean" else 1)
+        width = sum(map(self.view_width, views))
         features = np.zeros((len(rows), width), dtype=np.float32)
         done = 0
         batch_tokens = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])
         for batch in token_batches(lengths, tokens=batch_tokens):
             ids, real = pad([rows[i] for i in batch], self.device, left=False, fill=self._padding)
-            states = self._states(ids, real.long(), layers)
-            pooled = torch.cat([pool(state, real, pooling) for state in states], dim=1)
-            features[batch] = pooled.float().cpu().numpy()
+            states = self._states(ids, real.long(), [view.layer for view in views])
+            pooled = [pool(states[view.layer], real, view.pooling) for view in views]
+            features[batch] = torch.cat(pooled, dim=1).float().cpu().numpy()
             done += int(lengths[batch].sum())
             if progress is not None:
                 progress(done / int(lengths.sum()))
         return features
+
+    def earlier_layers(self) -> tuple[int, ...]:
+        return () if self.int8 else tuple(range(self.facts.layers))
 
     def trainee(
         self,
@@ -188,21 +187,22 @@ class EncoderBackbone:
         return DecoderTokens(self.tokenizer).counts(texts)
 
     def _states(
-        self, ids: torch.Tensor, mask: torch.Tensor, layers: tuple[int, ...]
-    ) -> list[torch.Tensor]:
-        """Token states of each layer asked for, shape (B, L, width)."""
+        self, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+    ) -> dict[int, torch.Tensor]:
+        """Layer -> its token states, shape (B, L, width)."""
+        only_last = set(layers) == {-1}
         if self._quantised is not None:
-            if layers != (-1,):
-                raise SpecError(f"8-bit features are those of the last layer, -1; got {layers}")
+            if not only_last:
+                raise SpecError(
+                    f"8-bit features are those of the last layer, -1; got {tuple(layers)}"
+                )
             inputs = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
-            return [torch.from_numpy(self._quantised(inputs))]
-        output = self.model(
-            input_ids=ids, attention_mask=mask, output_hidden_states=layers != (-1,)
-        )
-        return [
-            output.last_hidden_state if layer == -1 else output.hidden_states[layer]
+            return {-1: torch.from_numpy(self._quantised(inputs))}
+        output = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=not only_last)
+        return {
+            layer: output.last_hidden_state if layer == -1 else output.hidden_states[layer]
             for layer in layers
-        ]
+        }
 
     def _example(self, *texts: str) -> dict[str, torch.Tensor]:
         """Padded inputs of `LastStates`."""

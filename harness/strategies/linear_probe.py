@@ -1,9 +1,9 @@
-"""Linear probe: logistic regression on the frozen model's features (Alain and Bengio 2016)."""
+"""Linear probe: a linear classifier on the frozen model's features (Alain and Bengio 2016)."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from advisor.errors import ModelError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import Backbone, ModelFacts
+from harness.backbones.base import Backbone, ModelFacts, View
 from harness.datasets.base import Split
 from harness.features import BLOCK_ROWS, cached_features, feature_blocks
 from harness.strategies.base import (
@@ -28,7 +28,11 @@ from harness.strategies.base import (
     Verdict,
 )
 from harness.strategies.feasibility import common_refusal
-from harness.strategies.probe_path import LinearClassifier, best_on_path
+from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
+from harness.strategies.probe_mix import mixed_path
+from harness.strategies.probe_path import DEFAULT_C, LinearClassifier, best_of, best_on_path
+from harness.strategies.probe_ridge import DEFAULT_PENALTY, PENALTIES, ridge_path, sharpened
+from harness.strategies.probe_views import MIX, bundle, columns, wanted
 from harness.strategies.settings_file import read_settings, write_settings
 from harness.tasks.base import Task
 
@@ -36,20 +40,31 @@ LIMITED_BLOCK = 16
 """Rows extracted between two looks at the clock when time is limited."""
 RESERVE = 0.2
 """Share of a limited time that is kept from extraction, for the regularization path."""
-_POOLINGS = {"encoder": ("mean", "cls", "cls_mean"), "decoder": ("mean", "last", "max")}
+CACHED_ROWS = 20_000
+"""Of more rows than these, predicted at once, no features are kept."""
+_POOLINGS = {
+    "encoder": ("mean", "cls_mean", "cls", "max", "last"),
+    "decoder": ("mean", "last", "max"),
+    "convnet": ("mean", "max"),
+}
+_STACKED = ("encoder", "decoder", "vit")  # families whose layers are of one width
+HEADS = ("logistic", "ridge")
 _SETTINGS, _WEIGHTS = "probe.json", "probe.safetensors"
 
 
 class LinearProbe(Strategy):
-    """L2-regularized multinomial logistic regression on standardised frozen features.
+    """An L2-regularized linear classifier on standardised frozen features.
 
     The strength of regularization is chosen inside `fit` from 15 values on validation rows: by
     the task's metric, of equals by log loss. It is not refitted on training and validation rows
-    together, so that its validation score stays a score on rows it never saw.
+    together, so that its validation score stays a score on rows it never saw. Whatever the
+    settings, the features come from one pass through the model, which is kept.
 
     Args:
-        pooling: What the model's outputs are pooled with; None for its recommended pooling.
-        layers: So many of the last blocks' outputs are concatenated.
+        pooling: What the last layer's outputs are pooled with; None for the recommended pooling.
+        layers: So many of the last blocks' (conv nets: stages') outputs are concatenated; 0 for a
+            learned mixture of all of them (Peters et al. 2018).
+        head: "logistic" or "ridge".
 
     Attributes:
         classifier_: The fitted layer.
@@ -58,9 +73,12 @@ class LinearProbe(Strategy):
     id = "linear_probe"
     traits = STRATEGIES["linear_probe"]
 
-    def __init__(self, *, pooling: str | None = None, layers: int = 1) -> None:
+    def __init__(
+        self, *, pooling: str | None = None, layers: int = 1, head: str = "logistic"
+    ) -> None:
         self.pooling = pooling
         self.layers = layers
+        self.head = head
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
@@ -68,18 +86,27 @@ class LinearProbe(Strategy):
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
-        """Every pooling of the family, and the last four blocks together for transformers.
+        """The recommended pooling, then more layers, the other poolings, ridge and the mixture.
 
-        Four layers together did best for BERT's features (Devlin et al. 2019, table 7).
+        Four layers together did best for BERT's features (Devlin et al. 2019, table 7). All of it
+        is tried: after the first extraction a setting costs next to nothing.
         """
         poolings = _POOLINGS.get(facts.family, ("mean",))
-        points = [{"pooling": pooling, "layers": 1} for pooling in poolings]
-        if facts.family in _POOLINGS and facts.layers >= 4:
-            points.append({"pooling": poolings[0], "layers": 4})
+        simple = {"pooling": poolings[0], "layers": 1, "head": "logistic"}
+        stacked = facts.family in _STACKED
+        depths = [k for k in ((4, 2) if stacked else (2,)) if k <= facts.layers]
+        points = [
+            simple,
+            *({**simple, "layers": depth} for depth in depths),
+            *({**simple, "pooling": pooling} for pooling in poolings[1:]),
+            {**simple, "head": "ridge"},
+            *([{**simple, "layers": MIX}] if stacked else []),
+        ]
         return Space(
             distributions={
                 "pooling": CategoricalDistribution(poolings),
-                "layers": IntDistribution(1, 4),
+                "layers": IntDistribution(0, 4),
+                "head": CategoricalDistribution(HEADS),
             },
             first=tuple(points),
             exhaustive=True,
@@ -102,11 +129,9 @@ class LinearProbe(Strategy):
         """
         self._backbone, self.charged_seconds_ = backbone, 0.0
         x, y, x_val, y_val = self._features(train, validation, budget)
-        strength, self.classifier_ = best_on_path(
-            task, (x, y), (x_val, y_val), cancelled=budget.cancelled
-        )
+        told = self._choose(task, (x, y), (x_val, y_val), budget)
         used, given = len(y) + len(y_val), len(train) + len(validation)
-        chosen: dict[str, Any] = {"C": strength, "pooling": self._pooling}
+        chosen: dict[str, Any] = {"pooling": self._pooling, **told}
         if not len(y_val):
             chosen["note"] = "no validation rows: the default strength of regularization"
         if used < given:
@@ -123,11 +148,11 @@ class LinearProbe(Strategy):
         classifier = self._fitted()
         if not inputs:
             return np.zeros((0, len(classifier.bias)))
-        features, charged = cached_features(
-            self._backbone, inputs, pooling=self._pooling, layers=self._layers
-        )
+        if len(inputs) > CACHED_ROWS:
+            return classifier.probabilities(self._backbone.views(inputs, self._views()))
+        features, charged = cached_features(self._backbone, inputs, views=bundle(self._backbone))
         self.charged_seconds_ += charged
-        return classifier.probabilities(features)
+        return classifier.probabilities(features[:, self._columns()])
 
     def save(self, folder: Path) -> None:
         """probe.safetensors (weights, bias, mean, scale; float64) and probe.json."""
@@ -170,12 +195,11 @@ class LinearProbe(Strategy):
         for features, charged in feature_blocks(
             self._backbone,
             [inputs[row] for row in order],
-            pooling=self._pooling,
-            layers=self._layers,
+            views=bundle(self._backbone),
             progress=moved,
             rows=BLOCK_ROWS if budget.seconds is None else LIMITED_BLOCK,
         ):
-            blocks.append(features)
+            blocks.append(features[:, self._columns()])
             self.charged_seconds_ += charged
             now = time.monotonic()
             slowest, started = max(slowest, now - started), now
@@ -190,9 +214,47 @@ class LinearProbe(Strategy):
     def _pooling(self) -> str:
         return self.pooling or self._backbone.poolings[0]
 
-    @property
-    def _layers(self) -> tuple[int, ...]:
-        return tuple(range(-self.layers, 0))
+    def _views(self) -> list[View]:
+        return wanted(self._backbone, self._pooling, self.layers)
+
+    def _columns(self) -> np.ndarray:
+        return columns(self._backbone, self._views())
+
+    def _choose(
+        self,
+        task: Task,
+        train: tuple[np.ndarray, np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray],
+        budget: TrialBudget,
+    ) -> dict[str, Any]:
+        """Fit the head along its path and keep what validation prefers; tells which it was."""
+        validated = len(validation[1]) > 0
+        if self.head == "ridge":
+            penalties = PENALTIES if validated else (DEFAULT_PENALTY,)
+            path = ridge_path(*train, task.n_classes, penalties)
+            sharp = ((penalty, sharpened(one, *validation)) for penalty, one in path)
+            penalty, self.classifier_ = best_of(task, sharp, validation, cancelled=budget.cancelled)
+            return {"penalty": penalty}
+        if self.layers == MIX:
+            mixtures = {}
+
+            def remembered() -> Iterator[tuple[float, LinearClassifier]]:
+                strengths = MIX_STRENGTHS if validated else (DEFAULT_C,)
+                count = len(self._backbone.earlier_layers()) + 1
+                for strength, one, shares in mixed_path(
+                    *train, task.n_classes, strengths, layers=count
+                ):
+                    mixtures[strength] = shares
+                    yield strength, one
+
+            strength, self.classifier_ = best_of(
+                task, remembered(), validation, cancelled=budget.cancelled
+            )
+            return {"C": strength, "mixture": [round(float(x), 3) for x in mixtures[strength]]}
+        strength, self.classifier_ = best_on_path(
+            task, train, validation, cancelled=budget.cancelled
+        )
+        return {"C": strength}
 
     def _fitted(self) -> LinearClassifier:
         if not hasattr(self, "classifier_"):

@@ -23,6 +23,7 @@ from harness.features import cached_features
 from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget
 from harness.strategies.finetuned import FineTuned, Recommended
 from harness.strategies.probe_path import LinearClassifier, best_on_path
+from harness.strategies.probe_views import bundle, columns, wanted
 from harness.tasks.base import Task
 
 _BY_FAMILY = {
@@ -60,6 +61,7 @@ class LpFt(FineTuned):
     ) -> Mapping[str, Any]:
         """Fit the probe on what the head will read, and let the head be the probe."""
         pooling = "last" if backbone.facts.family in _READS_LAST else backbone.poolings[0]
+        read = columns(backbone, wanted(backbone, pooling, layers=1))
 
         def moved(share: float) -> None:
             if budget.cancelled():
@@ -67,10 +69,10 @@ class LpFt(FineTuned):
 
         def features(split: Split) -> np.ndarray:
             found, charged = cached_features(
-                backbone, split.inputs, pooling=pooling, progress=moved
+                backbone, split.inputs, views=bundle(backbone), progress=moved
             )
             self.charged_seconds_ += charged
-            return found
+            return found[:, read]
 
         strength, probe = best_on_path(
             task,

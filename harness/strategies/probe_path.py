@@ -8,7 +8,7 @@ takes as long and cannot be told of classes without rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,9 +134,25 @@ def best_on_path(
     Raises:
         Interrupted: If `cancelled` turned true.
     """
-    best = None
     strengths = STRENGTHS if len(validation[1]) else (DEFAULT_C,)
-    for strength, classifier in regularization_path(*train, task.n_classes, strengths):
+    path = regularization_path(*train, task.n_classes, strengths)
+    return best_of(task, path, validation, cancelled=cancelled)
+
+
+def best_of(
+    task: Task,
+    path: Iterable[tuple[float, LinearClassifier]],
+    validation: tuple[np.ndarray, np.ndarray],
+    *,
+    cancelled: Callable[[], bool],
+) -> tuple[float, LinearClassifier]:
+    """The pair of a path that validation prefers: by the metric, of equals by log loss.
+
+    Raises:
+        Interrupted: If `cancelled` turned true.
+    """
+    best = None
+    for strength, classifier in path:
         if cancelled():
             raise Interrupted
         fitness = _fitness(task, classifier, *validation)

@@ -15,7 +15,7 @@ import torch
 from optuna.distributions import FloatDistribution
 
 from advisor.traits import STRATEGIES
-from harness.backbones.base import ModelFacts
+from harness.backbones.base import FrozenModel, ModelFacts
 from harness.bench import Bench, Draw
 from harness.datasets.base import Dataset, Split
 from harness.question import Question
@@ -31,7 +31,7 @@ LABELS = ("low", "high")
 
 
 @dataclass
-class ToyBackbone:
+class ToyBackbone(FrozenModel):
     """Reads a text as the number it is."""
 
     facts: ModelFacts = FACTS
@@ -39,7 +39,7 @@ class ToyBackbone:
     poolings: tuple[str, ...] = ("mean",)
     max_tokens: int | None = 16
 
-    def features(self, inputs: Sequence[str], *, pooling: str, layers=(-1,), progress=None):
+    def views(self, inputs: Sequence[str], views, *, progress=None):
         return np.array([[float(text)] for text in inputs], dtype=np.float32)
 
 

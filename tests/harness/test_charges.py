@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.backbones.base import View
 from harness.features import cached_features, charged_once
 from tests.harness.fair_toys import ToyBackbone
 
@@ -16,7 +17,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def charged(*texts: str) -> float:
-    return cached_features(ToyBackbone(), texts, pooling="mean")[1]
+    return cached_features(ToyBackbone(), texts, views=(View("mean"),))[1]
 
 
 def test_without_an_account_every_use_is_charged() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.backbones.base import View
 from harness.features import cached_features, feature_blocks
 from tests.harness.toy import ToyBackbone, toy_split
 
@@ -24,7 +25,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def extract(backbone: ToyBackbone, texts: Sequence, **more) -> tuple[np.ndarray, float]:
-    return cached_features(backbone, texts, **({"pooling": "mean"} | more))
+    return cached_features(backbone, texts, **({"views": (View("mean"),)} | more))
 
 
 def the_file(cache: Path) -> Path:
@@ -72,8 +73,8 @@ def test_another_model_pooling_layer_or_length_shares_nothing() -> None:
     backbone = ToyBackbone()
     extract(backbone, TEXTS)
     for other, more in (
-        (backbone, {"pooling": "max"}),
-        (backbone, {"layers": (-2, -1)}),
+        (backbone, {"views": (View("max"),)}),
+        (backbone, {"views": (View("mean", -2), View("mean"))}),
         (ToyBackbone("encoder"), {}),
     ):
         other.extracted = 0
@@ -87,9 +88,9 @@ def test_another_model_pooling_layer_or_length_shares_nothing() -> None:
 
 def test_image_files_are_known_by_content(tmp_path: Path) -> None:
     class Reader(ToyBackbone):
-        def features(self, inputs, *, pooling, layers=(-1,), progress=None):
+        def views(self, inputs, views, *, progress=None):
             texts = [path.read_text() for path in inputs]
-            return super().features(texts, pooling=pooling, layers=layers, progress=progress)
+            return super().views(texts, views, progress=progress)
 
     one, same, other = (tmp_path / name for name in ("one", "same", "other"))
     one.write_text("goal")
@@ -112,13 +113,15 @@ def test_nothing_in_nothing_out() -> None:
 
 def test_blocks_come_in_order_and_can_be_left_off() -> None:
     backbone = ToyBackbone()
-    blocks = feature_blocks(backbone, TEXTS, pooling="mean", rows=7)
+    blocks = feature_blocks(backbone, TEXTS, views=(View("mean"),), rows=7)
     first, _ = next(blocks)
     assert backbone.extracted == 7
     blocks.close()
     direct = ToyBackbone().features(TEXTS, pooling="mean")
     assert np.array_equal(first, direct[:7])
-    whole = np.concatenate([b for b, _ in feature_blocks(backbone, TEXTS, pooling="mean", rows=7)])
+    whole = np.concatenate(
+        [b for b, _ in feature_blocks(backbone, TEXTS, views=(View("mean"),), rows=7)]
+    )
     assert np.array_equal(whole, direct)
     assert backbone.extracted == len(TEXTS)
 
@@ -132,7 +135,7 @@ def test_an_interruption_keeps_finished_blocks() -> None:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        list(feature_blocks(backbone, TEXTS, pooling="mean", rows=10, progress=stop))
+        list(feature_blocks(backbone, TEXTS, views=(View("mean"),), rows=10, progress=stop))
     assert seen == sorted(seen)
     backbone.extracted = 0
     extract(backbone, TEXTS)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from advisor.errors import SpecError
-from harness.backbones.base import ModelFacts, Progress, PromptSpec, Trainee
+from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, Trainee, View
 from harness.backbones.heads import own_copy
 from harness.datasets.base import Split
 from harness.strategies.base import DataFacts
@@ -232,7 +232,7 @@ class ToyTrainee(Trainee):
         self.body.load_state_dict(load_file(folder / "model.safetensors"))
 
 
-class ToyBackbone:
+class ToyBackbone(FrozenModel):
     """Implements `Backbone` and `LabelScorer`; `family` decides what its trainees look like."""
 
     poolings: tuple[str, ...] = ("mean", "max", "last")
@@ -247,28 +247,29 @@ class ToyBackbone:
             self.poolings = ("mean", "cls", "cls_mean", "max", "last")
 
     @torch.inference_mode()
-    def features(
-        self,
-        inputs: Sequence[str],
-        *,
-        pooling: str,
-        layers: tuple[int, ...] = (-1,),
-        progress: Progress | None = None,
+    def views(
+        self, inputs: Sequence[str], views: Sequence[View], *, progress: Progress | None = None
     ) -> np.ndarray:
-        if pooling not in self.poolings:
-            raise SpecError(f"pooling must be one of {', '.join(self.poolings)}; got {pooling!r}")
+        for view in views:
+            if view.pooling not in self.poolings:
+                known = ", ".join(self.poolings)
+                raise SpecError(f"pooling must be one of {known}; got {view.pooling!r}")
         rows = []
         for done, text in enumerate(inputs, start=1):
             ids = torch.tensor([_tokens(text)])
             states = self._body.states(
                 self._body.embed(ids), torch.ones_like(ids, dtype=torch.bool)
             )
-            rows.append(torch.cat([_pool(states[layer][0], pooling) for layer in layers]).numpy())
+            parts = [_pool(states[view.layer][0], view.pooling) for view in views]
+            rows.append(torch.cat(parts).numpy())
             if progress is not None:
                 progress(done / len(inputs))
         self.extracted += len(rows)
-        width = WIDTH * len(layers) * (2 if pooling == "cls_mean" else 1)
+        width = sum(map(self.view_width, views))
         return np.array(rows, dtype=np.float32).reshape(len(rows), width)
+
+    def earlier_layers(self) -> tuple[int, ...]:
+        return tuple(range(LAYERS))
 
     def trainee(
         self,

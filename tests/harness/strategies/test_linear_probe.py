@@ -8,12 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 
 from harness.backbones.base import Backbone
 from harness.strategies.base import TrialBudget
 from harness.strategies.linear_probe import LinearProbe
+from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_path import DEFAULT_C, STRENGTHS, regularization_path, standardisation
+from harness.strategies.probe_ridge import PENALTIES, ridge_path, sharpened
+from harness.strategies.probe_views import MIX
 from harness.tasks.classification import Classification
 from tests.harness.toy import ToyBackbone, toy_data_facts, toy_facts, toy_split, toy_task
 
@@ -114,16 +117,90 @@ def test_pays_for_features_it_found_in_the_cache() -> None:
     assert second.charged_seconds_ > before
 
 
-def test_each_pooling_is_tried_once() -> None:
+def test_every_pooling_layer_and_head_is_tried_from_one_extraction(tmp_path: Path) -> None:
     space = LinearProbe.space(toy_facts("encoder"), TASK, toy_data_facts())
     assert space.exhaustive
-    assert [point["pooling"] for point in space.first] == ["mean", "cls", "cls_mean"]
+    assert len({tuple(point.items()) for point in space.first}) == len(space.first)
+    assert {point["pooling"] for point in space.first} == {"mean", "cls", "cls_mean", "max", "last"}
+    assert {point["layers"] for point in space.first} == {MIX, 1, 2}
     backbone = ToyBackbone("encoder")
-    for point in space.first:
+    for number, point in enumerate(space.first):
         probe = LinearProbe(**point).fit(
             backbone, TASK, TRAIN, VALIDATION, seed=0, budget=TrialBudget()
         )
+        assert backbone.extracted == len(TRAIN) + len(VALIDATION) + len(TEST) * (number > 0)
         assert probe.report_.chosen["pooling"] == point["pooling"]
+        said = probe.predict(TEST.inputs)
+        assert (said.argmax(axis=1) == TEST.targets).mean() > 0.6, point
+        (tmp_path / str(number)).mkdir()
+        probe.save(tmp_path / str(number))
+        loaded = LinearProbe.load(tmp_path / str(number), backbone, TASK)
+        assert np.array_equal(loaded.predict(TEST.inputs), said)
+
+
+@pytest.mark.parametrize("settings", [{}, {"layers": MIX}, {"layers": 2}, {"pooling": "cls_mean"}])
+def test_many_rows_are_predicted_without_keeping_features(
+    settings: dict, monkeypatch: pytest.MonkeyPatch, empty_cache: Path
+) -> None:
+    backbone = ToyBackbone("encoder")
+    probe = LinearProbe(**settings).fit(
+        backbone, TASK, TRAIN, VALIDATION, seed=0, budget=TrialBudget()
+    )
+    size = sum(file.stat().st_size for file in empty_cache.rglob("*.sqlite"))
+    monkeypatch.setattr("harness.strategies.linear_probe.CACHED_ROWS", 10)
+    streamed = probe.predict(TEST.inputs)
+    assert sum(file.stat().st_size for file in empty_cache.rglob("*.sqlite")) == size
+    monkeypatch.setattr("harness.strategies.linear_probe.CACHED_ROWS", 1000)
+    np.testing.assert_allclose(probe.predict(TEST.inputs), streamed, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "width"), [(40, 60), (300, 20)])
+def test_ridge_is_that_of_scikit_learn(n: int, width: int) -> None:
+    features, targets = gaussians(n, width, 3)
+    mean, scale = standardisation(features)
+    rows, indicators = (features - mean) / scale, np.eye(3)[targets]
+    for penalty, classifier in ridge_path(features, targets, 3, PENALTIES):
+        oracle = Ridge(alpha=penalty).fit(rows, indicators)
+        np.testing.assert_allclose(classifier.weights, oracle.coef_.T, atol=1e-6)
+        np.testing.assert_allclose(classifier.bias, oracle.intercept_, atol=1e-6)
+
+
+def test_sharpening_lowers_the_log_loss_and_changes_no_answer() -> None:
+    features, targets = gaussians(200, 20, 3)
+    _, flat = next(iter(ridge_path(features[:100], targets[:100], 3, (1.0,))))
+    sharp = sharpened(flat, features[100:], targets[100:])
+    losses = [
+        -np.log(one.probabilities(features[100:])[np.arange(100), targets[100:]]).mean()
+        for one in (flat, sharp)
+    ]
+    assert losses[1] < losses[0]
+    assert np.array_equal(
+        flat.probabilities(features).argmax(1), sharp.probabilities(features).argmax(1)
+    )
+    unseen = sharpened(flat, features[:0], targets[:0])
+    np.testing.assert_allclose(unseen.weights, 4 * flat.weights)
+
+
+def test_the_mixture_finds_the_layer_that_knows() -> None:
+    draw = np.random.default_rng(0)
+    knows, targets = gaussians(300, 12, 3)
+    layers = [draw.normal(size=(300, 12)), knows, draw.normal(size=(300, 12))]
+    features = np.concatenate(layers, axis=1)
+    *_, (_, classifier, shares) = mixed_path(features, targets, 3, (0.01, 1.0), layers=3)
+    assert shares.sum() == pytest.approx(1.0)
+    assert shares.argmax() == 1
+    assert shares[1] > 0.6
+    tied = classifier.weights.reshape(3, 12, 3)
+    np.testing.assert_allclose(tied[0] / shares[0], tied[1] / shares[1])
+
+
+def test_a_mixture_of_one_layer_is_the_plain_probe() -> None:
+    features, targets = gaussians(200, 15, 3)
+    _, mixed, _ = next(iter(mixed_path(features, targets, 3, (0.01,), layers=1)))
+    _, plain = next(iter(regularization_path(features, targets, 3, (0.01,))))
+    np.testing.assert_allclose(
+        mixed.probabilities(features), plain.probabilities(features), atol=0.01
+    )
 
 
 def test_the_files_say_what_they_hold(tmp_path: Path) -> None:
@@ -140,9 +217,9 @@ def test_the_files_say_what_they_hold(tmp_path: Path) -> None:
 
 
 class Slow(ToyBackbone):
-    def features(self, inputs, *, pooling, layers=(-1,), progress=None):
+    def views(self, inputs, views, *, progress=None):
         time.sleep(0.01 * len(inputs))
-        return super().features(inputs, pooling=pooling, layers=layers, progress=progress)
+        return super().views(inputs, views, progress=progress)
 
 
 def test_a_model_too_slow_for_all_rows_uses_those_there_is_time_for() -> None:
