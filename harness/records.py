@@ -128,6 +128,8 @@ class Happened(_Part):
             memory of the device (GPU) during the trial.
         start_memory_bytes: The same just before the trial.
         artefact_bytes: Size of what `save` wrote; None where nothing was saved.
+        measures: What was measured beside the score, see `harness.measures`; "temperature" is
+            the one fitted on validation, with which a split's "ece_calibrated" is taken.
     """
 
     status: Status
@@ -149,6 +151,7 @@ class Happened(_Part):
     curve: Curve = ()
     chosen: Chosen = Field(default_factory=dict)
     artefact_bytes: int | None = None
+    measures: dict[str, float] = Field(default_factory=dict)
 
     @property
     def own_seconds(self) -> float:

@@ -168,7 +168,9 @@ def strategy_result(
             default=None,
         ),
         "artefact_bytes": None if happened is None else happened.artefact_bytes,
+        "measures": {} if happened is None else dict(happened.measures),
         "latency_ms": None if happened is None else _latency(happened.score_seconds, bench),
+        "flops": None if happened is None else happened.flops,
         "trial_seconds": None if happened is None else happened.fit_seconds,
         "estimate": estimate and asdict(estimate),
     }

@@ -12,7 +12,9 @@ import numpy as np
 
 from harness.bench import PREDICTIONS, Bench
 from harness.datasets.base import Split
+from harness.measures import measure
 from harness.memory import PeakMemory
+from harness.metrics import at_temperature, fit_temperature
 from harness.progress import TrialMoved
 from harness.records import Asked, Happened, RunRecord, Setting, Stage, Status
 from harness.strategies.base import Interrupted, Strategy, TrialBudget
@@ -58,6 +60,25 @@ class Scoring:
             f"{name}_targets": split.targets,
             f"{name}_ids": np.array(split.ids, dtype=np.str_),
         }
+
+    def calibrate(self, bench: Bench) -> dict[str, float]:
+        """Fit a temperature on validation and score the unseen splits with it, too.
+
+        Returns:
+            "temperature"; nothing where there was no validation or nothing else to score.
+        """
+        unseen = [name for name in bench.unseen if name in self.scores]
+        if "validation" not in self.scores or not unseen:
+            return {}
+        temperature = fit_temperature(
+            self.arrays["validation_probabilities"], self.arrays["validation_targets"]
+        )
+        for name in unseen:
+            calibrated = at_temperature(self.arrays[f"{name}_probabilities"], temperature)
+            scores = bench.task.scores(calibrated, self.arrays[f"{name}_targets"])
+            self.scores[name]["log_loss_calibrated"] = scores["log_loss"]
+            self.scores[name]["ece_calibrated"] = scores["ece"]
+        return {"temperature": temperature}
 
 
 def run_trial(
@@ -124,27 +145,33 @@ def score_finalist(
     Args:
         load: Reads the model back from disk, so that what is scored is what is kept.
     """
-    scoring, charged = Scoring.of(bench.folder, searched), 0.0
+    scoring = Scoring.of(bench.folder, searched)
+    loaded: list[Strategy] = []
 
     def work() -> None:
-        nonlocal charged
-        strategy = load()
+        loaded.append(load())
         for name, split in bench.unseen.items():
-            scoring.add(bench, strategy, name, split)
-        charged = strategy.charged_seconds_
+            scoring.add(bench, loaded[0], name, split)
 
     asked = searched.asked.model_copy(update={"stage": "final"})
     tried, was = _attempt(bench, work), searched.happened
     if tried.status != "done":
         return bench.record(asked, tried)
+    charged = loaded[0].charged_seconds_
+    measures: dict[str, float] = {}
+    watched = _attempt(bench, lambda: measures.update(measure(bench, loaded[0])))
+    if watched.status == "stopped":
+        return bench.record(asked, watched)
+    measures["measuring_seconds"] = watched.seconds
     happened = was.replacing(
+        chosen={**was.chosen, **({"not_measured": watched.error} if watched.error else {})},
         status="underfunded" if underfunded else was.status,
         seconds=was.seconds + tried.seconds + charged,
         charged_seconds=was.charged_seconds + charged,
         reused_seconds=was.seconds,
         peak_memory_bytes=max(was.peak_memory_bytes or 0, tried.peak_memory_bytes or 0),
     )
-    return _scored(bench, asked, happened, scoring)
+    return _scored(bench, asked, happened, scoring, measures)
 
 
 def read_predictions(folder: Path, record: RunRecord) -> dict[str, np.ndarray]:
@@ -181,8 +208,15 @@ def _attempt(bench: Bench, work: Callable[[], None]) -> Happened:
     )
 
 
-def _scored(bench: Bench, asked: Asked, happened: Happened, scoring: Scoring) -> RunRecord:
+def _scored(
+    bench: Bench,
+    asked: Asked,
+    happened: Happened,
+    scoring: Scoring,
+    measures: Mapping[str, float] | None = None,
+) -> RunRecord:
     """Write the per-example predictions and complete the record."""
+    measures = {**(measures or {}), **scoring.calibrate(bench)}
     name = f"{PREDICTIONS}/{asked.content_id}.npz"
     _write_arrays(bench.folder / name, scoring.arrays)
     complete = happened.replacing(
@@ -190,6 +224,7 @@ def _scored(bench: Bench, asked: Asked, happened: Happened, scoring: Scoring) ->
         per_class=scoring.per_class,
         score_seconds=scoring.seconds,
         predictions=name,
+        measures=measures,
     )
     return bench.record(asked, complete)
 

@@ -168,7 +168,10 @@ class Tuning:
                 lambda: self.kind.load(self._artefact, self.bench.backbone, self.bench.task),
                 underfunded=self._short,
             )
-            self.allowance.pay(record.happened.charged_seconds - best.happened.charged_seconds)
+            happened = record.happened
+            self.allowance.pay(happened.charged_seconds - best.happened.charged_seconds)
+            # what is measured beside the score is the harness's business, not the strategy's
+            self.allowance.pay(-happened.measures.get("measuring_seconds", 0.0))
             return record
 
         return measure

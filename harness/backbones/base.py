@@ -116,6 +116,17 @@ class Trainee(nn.Module):
         """Relative cost of each input, shape (n,), for length bucketing; ones for images."""
         return np.ones(len(inputs), dtype=np.int64)
 
+    pooling: str | None = None
+    """What the head pools the body's output with; None where nothing is pooled."""
+
+    def represent(self, inputs: Sequence[Any]) -> np.ndarray | None:
+        """What the head reads of each input, float32, shape (n, width); None without a head."""
+        return None
+
+    def text_loss(self, inputs: Sequence[Any]) -> float | None:
+        """Nats per token of these texts under the body; None if it is no language model."""
+        return None
+
     def save_memory(self) -> bool:
         """Recompute activations in the backward pass from now on; False where that is not known.
 

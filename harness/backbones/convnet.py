@@ -213,6 +213,8 @@ class ConvNetTrainee(HeadTrainee):
     have no such statistics and must learn them.
     """
 
+    pooling = "mean"
+
     def __init__(
         self,
         model: nn.Module,

@@ -42,6 +42,7 @@ class EncoderTrainee(HeadTrainee):
     """
 
     body: PreTrainedModel
+    pooling: str
 
     def __init__(
         self,
@@ -64,7 +65,7 @@ class EncoderTrainee(HeadTrainee):
             dropout=DROPOUT,
             device=model.device,
         )
-        self._tokenizer, self._pooling = tokenizer, pooling
+        self._tokenizer, self.pooling = tokenizer, pooling
         self._padding = tokenizer.pad_token_id or 0
         self._max_tokens = max_tokens
         if prompt is not None:
@@ -114,7 +115,7 @@ class EncoderTrainee(HeadTrainee):
             output = self.body(inputs_embeds=embeddings, attention_mask=mask)
         else:
             output = self.body(input_ids=ids, attention_mask=mask)
-        return pool(output.last_hidden_state, own, self._pooling)
+        return pool(output.last_hidden_state, own, self.pooling)
 
     def body_groups(self) -> list[list[nn.Parameter]]:
         return block_groups(self.body, find_blocks(self.body, self.body.config.num_hidden_layers))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
 from harness.backbones.base import Trainee
+
+_ROWS = 32
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -44,6 +47,15 @@ class HeadTrainee(Trainee):
 
     def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         return self.head(self.dropout(self.pooled(batch))).float().log_softmax(dim=-1)
+
+    @torch.no_grad()
+    def represent(self, inputs: Sequence[Any]) -> np.ndarray:
+        self.eval()
+        parts = [
+            self.pooled(self.encode(inputs[start : start + _ROWS])).float().cpu().numpy()
+            for start in range(0, len(inputs), _ROWS)
+        ]
+        return np.concatenate(parts)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """The prompt with the body's input, the body's blocks, the head; trainable ones only."""

@@ -162,6 +162,19 @@ class TextToTextTrainee(Trainee):
         trained = [[p for p in group if p.requires_grad] for group in groups]
         return [group for group in trained if group]
 
+    @torch.no_grad()
+    def text_loss(self, inputs: Sequence[str]) -> float:
+        """Of the bare texts, each cut as in training; a text's first token is not predicted."""
+        self.eval()
+        total, count = 0.0, 0
+        for row in self._tokens.rows(self._tokens.truncate(inputs, self._max_tokens)):
+            if len(row) > 1:
+                ids = torch.tensor([row], device=self._answers.device)
+                logits = self.body(input_ids=ids, use_cache=False).logits[0, :-1].float()
+                total += float(nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum"))
+                count += len(row) - 1
+        return total / count if count else 0.0
+
     def lengths(self, inputs: Sequence[str]) -> np.ndarray:
         """Tokens of each text in its template, int64, shape (n,)."""
         return np.array([len(row) for row in self._rows(inputs)], dtype=np.int64)
@@ -222,6 +235,7 @@ class LastTokenClassifier(HeadTrainee):
     """
 
     body: PreTrainedModel
+    pooling = "last"
 
     def __init__(
         self,

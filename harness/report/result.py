@@ -91,7 +91,9 @@ class StrategyResult(_Part):
     trained_parameters: Number = None
     peak_memory_bytes: Number = None
     artefact_bytes: Number = None
+    measures: dict[str, Number] = {}
     latency_ms: Number = None
+    flops: Number = None
     estimate: Estimate = Estimate()
 
     @property

@@ -48,6 +48,7 @@ def quality(result: Result) -> Table:
 
 def _other_metrics(result: Result) -> list[str]:
     found = {name for one in result.strategies for name in one.metrics}
+    found = {name for name in found if not name.endswith("_calibrated")}  # beside the score
     found |= {name for values in result.baselines.values() for name in values}
     first = [name for name in ("accuracy", "macro_f1", "log_loss", "ece") if name in found]
     return [name for name in (*first, *sorted(found - set(first))) if name != result.metric]
@@ -114,6 +115,49 @@ def _cost_row(result: Result, one: StrategyResult) -> Row:
             known(size, one.peak_memory_bytes),
             known(size, one.artefact_bytes),
             known(wording.milliseconds, one.latency_ms),
+        ],
+    )
+
+
+def beside(result: Result) -> Table | None:
+    """What was measured beside the score; None where nothing was."""
+    columns = [
+        Column("One query"),
+        Column("Work per query"),
+        Column("Work of training"),
+        Column("Calibration error"),
+        Column("after temperature"),
+        Column("Features kept"),
+        Column("Text loss before"),
+        Column("and after"),
+    ]
+    rows = [_beside_row(result, one) for one in measured(result)]
+    if not any(one.measures for one in measured(result)):
+        return None
+    notes = [
+        "One query is the median of predictions one by one, nothing cached. Work is in "
+        "floating-point operations, where torch computes it. Calibration error is the expected "
+        "one on the test set, also with the temperature that validation chose. Features kept is "
+        "the linear CKA between the original and the adapted model (1: unchanged). Text loss is "
+        "in nats per token of test inputs; if it rises, the language model forgot.",
+    ]
+    return table("Beside the score", "Strategy", columns, rows, notes)
+
+
+def _beside_row(result: Result, one: StrategyResult) -> Row:
+    found = one.measures
+    return strategy_row(
+        result,
+        one,
+        [
+            known(wording.milliseconds, found.get("latency_ms")),
+            known(wording.operations, found.get("flops_per_query")),
+            known(wording.operations, one.flops),
+            metric_text("ece", one.metrics.get("ece")),
+            metric_text("ece", one.metrics.get("ece_calibrated")),
+            known(wording.two_digits, found.get("feature_similarity")),
+            known(wording.two_digits, found.get("text_loss_before")),
+            known(wording.two_digits, found.get("text_loss_after")),
         ],
     )
 

@@ -34,6 +34,7 @@ class Report:
     overview: Table
     quality: Table
     costs: Table
+    beside: Table | None
     settings: Table | None
     points: tuple[Point, ...]
     scores_said: str
@@ -61,6 +62,7 @@ def build(result: Result) -> Report:
         overview=tables.overview(result),
         quality=tables.quality(result),
         costs=tables.costs(result),
+        beside=tables.beside(result),
         settings=tables.settings(result),
         points=points.points(result),
         scores_said=points.scores_said(result),

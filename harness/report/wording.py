@@ -104,6 +104,15 @@ def milliseconds(value: float) -> str:
     return f"{value:.2g} ms" if value < 10 else f"{value:,.0f} ms"
 
 
+def operations(flops: float) -> str:
+    """Floating-point operations: "3.1 GFLOP"."""
+    return _scaled(flops, 1000, ("FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP", "PFLOP", "EFLOP"))
+
+
+def two_digits(value: float) -> str:
+    return f"{value:.2f}"
+
+
 def size(bytes: float) -> str:
     """Bytes in decimal units: "384 B", "1.5 kB", "91 MB"."""
     return _scaled(bytes, 1000, ("B", "kB", "MB", "GB", "TB"))

@@ -117,3 +117,20 @@ def test_no_rows_cannot_be_scored() -> None:
 def test_single_precision_is_accepted() -> None:
     rows = np.array([[0.1, 0.2, 0.7]], dtype=np.float32)
     assert metrics.checked_probabilities(rows, 1, 3).dtype == np.float64
+
+
+@relaxed
+@given(st.integers(0, 200), st.floats(0.2, 5))
+def test_the_fitted_temperature_undoes_a_temperature(seed: int, wrong: float) -> None:
+    """Labels drawn from known probabilities: what was sharpened is flattened again."""
+    draw = np.random.default_rng(seed)
+    right = draw.dirichlet(np.ones(3), size=3000)
+    targets = (right.cumsum(axis=1) > draw.random(3000)[:, None]).argmax(axis=1)
+    shown = metrics.at_temperature(right, wrong)
+    found = metrics.fit_temperature(shown, targets)
+    assert found == pytest.approx(1 / wrong, rel=0.15)
+    assert (
+        metrics.log_loss(metrics.at_temperature(shown, found), targets)
+        <= metrics.log_loss(shown, targets) + 1e-9
+    )
+    assert np.array_equal(shown.argmax(axis=1), right.argmax(axis=1))
