@@ -20,8 +20,9 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import Backbone, LabelScorer, ModelFacts
+from harness.backbones.base import Backbone, LabelScorer, ModelFacts, View
 from harness.datasets.base import Split
+from harness.features import cached_features
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -32,6 +33,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
+from harness.strategies.probe_views import bundle, columns
 from harness.strategies.prompt_choice import (
     CALIBRATIONS,
     NORMALIZATIONS,
@@ -45,11 +47,12 @@ from harness.tasks.templates import (
     TEMPLATES,
     Template,
     instruct,
+    join,
     label_words,
     template,
 )
 
-SELECTIONS = ("balanced", "random")
+SELECTIONS = ("balanced", "random", "nearest")
 CONTENT_FREE = ("N/A", "[MASK]", "")  # the three of Zhao et al. 2021, section 5
 MOST_DEMONSTRATIONS = 32
 TEMPLATE_WORDS = 12  # tokens a template adds to a demonstration, about
@@ -70,7 +73,9 @@ class HardPrompting(Strategy):
     Args:
         n_demonstrations: Labelled examples shown in the prompt; fewer where training rows or
             the window do not allow so many.
-        selection: "balanced" (classes in turn) or "random".
+        selection: "balanced" (classes in turn), "random", or "nearest": each query is shown the
+            training rows nearest to it in the model's own features, the nearest last (Liu et al.
+            2022, "What Makes Good In-Context Examples for GPT-3?", arXiv:2101.06804).
         template: A template id, or "auto" to choose on validation rows.
         calibration: "none", "contextual", "batch", or "auto" to choose on validation rows.
         length_normalization: "none", "tokens" (likelihood per token) or "auto".
@@ -131,6 +136,8 @@ class HardPrompting(Strategy):
             {"n_demonstrations": count, "selection": "balanced", "template": "auto"}
             for count in (0, *few, *(counts[-1:] if counts[-1] not in (0, *few) else []))
         ]
+        if few:
+            first.append({**first[1], "selection": "nearest"})
         return Space(
             distributions={
                 "n_demonstrations": CategoricalDistribution(counts),
@@ -162,6 +169,7 @@ class HardPrompting(Strategy):
         """
         self._check()
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
+        self.charged_seconds_ = 0.0
         drawn = self._draw(train, seed)
         order = np.random.default_rng(seed).permutation(len(validation))
         sample = validation.take(order)
@@ -202,6 +210,8 @@ class HardPrompting(Strategy):
             calibration=prompt.calibration,
             length_normalization=prompt.length_normalization,
         )
+        if prompt.neighbours:
+            self.selection, self.n_demonstrations = "nearest", prompt.neighbours
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.prompt_ = prompt
         return self
@@ -222,7 +232,7 @@ class HardPrompting(Strategy):
         return list(TEMPLATES.values()) if self.template == "auto" else [template(self.template)]
 
     def _draw(self, train: Split, seed: int) -> list[tuple[str, int]]:
-        """Demonstrations in random order; "balanced" takes one of each class in turn."""
+        """Demonstrations in random order, "balanced" of each class in turn; "nearest": all rows."""
         draw = np.random.default_rng(seed)
         rows = draw.permutation(len(train))
         if self.selection == "balanced":
@@ -233,7 +243,10 @@ class HardPrompting(Strategy):
                 rounds.append(seen.get(target, 0))
                 seen[target] = rounds[-1] + 1
             rows = rows[np.argsort(rounds, kind="stable")]
-        rows = draw.permutation(rows[: self.n_demonstrations])
+        if self.selection == "nearest":
+            rows = np.arange(len(train))
+        else:
+            rows = draw.permutation(rows[: self.n_demonstrations])
         texts = self._scorer.truncate(
             [train.inputs[row] for row in rows], self.demonstration_tokens
         )
@@ -242,10 +255,14 @@ class HardPrompting(Strategy):
     def _prompt(self, task: Task, template: Template, drawn: list[tuple[str, int]]) -> Prompt:
         """An uncalibrated prompt with as many demonstrations as the window has room for."""
         words = label_words(task.label_names)
+        nearest = self.selection == "nearest" and self.n_demonstrations > 0
+        shown = tuple((text, words[target]) for text, target in drawn)
         prompt = Prompt(
             template=template,
             instruction=instruct(template, task.description, words),
-            demonstrations=tuple((text, words[target]) for text, target in drawn),
+            demonstrations=() if nearest else shown,
+            pool=shown if nearest else (),
+            neighbours=min(self.n_demonstrations, len(shown)) if nearest else 0,
             labels=words,
             label_tokens=(1,) * len(words),
             text_tokens=0,
@@ -257,18 +274,43 @@ class HardPrompting(Strategy):
         window = self._backbone.facts.window or 512
         frame = int(self._scorer.token_counts(prompt.queries([""]))[0]) + int(lengths.max()) + 1
         text_tokens = min(self._backbone.max_tokens or window, window // 2)
-        shown = prompt.demonstrations
-        while shown and self._prefix_tokens(prompt) + frame + text_tokens > window:
-            shown = shown[:-1]
-            prompt = replace(prompt, demonstrations=shown)
+        while prompt.demonstrations and self._taken(prompt) + frame + text_tokens > window:
+            prompt = replace(prompt, demonstrations=prompt.demonstrations[:-1])
+        while prompt.neighbours and self._taken(prompt) + frame + text_tokens > window:
+            prompt = replace(prompt, neighbours=prompt.neighbours - 1)
         return replace(
             prompt,
             label_tokens=tuple(int(length) for length in lengths),
-            text_tokens=max(1, min(text_tokens, window - frame - self._prefix_tokens(prompt))),
+            text_tokens=max(1, min(text_tokens, window - frame - self._taken(prompt))),
         )
 
-    def _prefix_tokens(self, prompt: Prompt) -> int:
-        return int(self._scorer.token_counts([prompt.prefix])[0])
+    def _taken(self, prompt: Prompt) -> int:
+        """Tokens of the window that instruction and demonstrations take at most."""
+        prefix = int(self._scorer.token_counts([prompt.prefix])[0])
+        if not prompt.neighbours:
+            return prefix
+        whole = [join(prompt.template, "", [one]) for one in prompt.pool]
+        longest = int(self._scorer.token_counts(whole).max())
+        return prefix + prompt.neighbours * longest
+
+    def _nearest(self, prompt: Prompt, texts: Sequence[str]) -> list[list[int]] | None:
+        """For each text the members of the pool nearest to it, the nearest last."""
+        if not prompt.neighbours:
+            return None
+        pool, query = (
+            self._directions([text for text, _ in prompt.pool]),
+            self._directions(texts),
+        )
+        order = np.argsort(query @ pool.T, axis=1, kind="stable")
+        return [[int(one) for one in row[-prompt.neighbours :]] for row in order]
+
+    def _directions(self, texts: Sequence[str]) -> np.ndarray:
+        """Features of unit length, of the recommended pooling."""
+        features, charged = cached_features(self._backbone, texts, views=bundle(self._backbone))
+        self.charged_seconds_ += charged
+        read = columns(self._backbone, [View(self._backbone.poolings[0])])
+        chosen = features[:, read]
+        return chosen / np.maximum(np.linalg.norm(chosen, axis=1, keepdims=True), 1e-12)
 
     def _log_likelihoods(
         self,
@@ -277,8 +319,9 @@ class HardPrompting(Strategy):
         progress: Callable[[float], None] | None = None,
     ) -> np.ndarray:
         cut = self._scorer.truncate(texts, prompt.text_tokens)
+        queries = prompt.queries(cut, self._nearest(prompt, cut))
         return self._scorer.label_logprobs(
-            prompt.queries(cut), prompt.continuations, prefix=prompt.prefix, progress=progress
+            queries, prompt.continuations, prefix=prompt.prefix, progress=progress
         )
 
     def _score(self, prompts: list[Prompt], sample: Split, budget: TrialBudget) -> Iterator[Scored]:
@@ -315,7 +358,7 @@ class HardPrompting(Strategy):
             "template": self.prompt_.template.id,
             "calibration": self.prompt_.calibration,
             "length_normalization": self.prompt_.length_normalization,
-            "demonstrations": len(self.prompt_.demonstrations),
+            "demonstrations": len(self.prompt_.demonstrations) or self.prompt_.neighbours,
             "validation_rows": n_rows,
         }
         if n_rows == 0:

@@ -24,6 +24,7 @@ class Prompt:
     Attributes:
         instruction: As written in front, "" for none.
         demonstrations: (text, label words) pairs in the order in which they are shown.
+        pool: Pairs from which each query gets its own demonstrations; neighbours: how many.
         labels: Label words in the order of the classes.
         label_tokens: Tokens of each label, for the normalised likelihood.
         text_tokens: Texts are cut to so many tokens.
@@ -41,6 +42,8 @@ class Prompt:
     calibration: str
     log_prior: tuple[float, ...]
     length_normalization: str
+    pool: tuple[tuple[str, str], ...] = ()
+    neighbours: int = 0
 
     @property
     def prefix(self) -> str:
@@ -50,8 +53,21 @@ class Prompt:
     def continuations(self) -> tuple[str, ...]:
         return continuations(self.labels)
 
-    def queries(self, texts: Sequence[str]) -> list[str]:
-        return [render_query(self.template, text) for text in texts]
+    def queries(
+        self, texts: Sequence[str], shown: Sequence[Sequence[int]] | None = None
+    ) -> list[str]:
+        """What follows the prefix for each text.
+
+        Args:
+            shown: For each text the members of the pool it is shown, in order; None for none.
+        """
+        questions = [render_query(self.template, text) for text in texts]
+        if shown is None:
+            return questions
+        return [
+            join(self.template, "", [self.pool[one] for one in members]) + question
+            for members, question in zip(shown, questions, strict=True)
+        ]
 
     def probabilities(self, log_likelihoods: np.ndarray) -> np.ndarray:
         """Calibrated class probabilities, shape (n, n_classes)."""

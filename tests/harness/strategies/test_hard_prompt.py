@@ -118,8 +118,8 @@ class TestFeasible:
 class TestSpace:
     def test_zero_shot_comes_first_then_balanced_demonstrations(self):
         first = HardPrompting.space(facts(window=32_768), TASK, DATA).first
-        assert [point["n_demonstrations"] for point in first] == [0, 4, 32]
-        assert {point["selection"] for point in first} == {"balanced"}
+        assert [point["n_demonstrations"] for point in first] == [0, 4, 32, 4]
+        assert [point["selection"] for point in first] == [*["balanced"] * 3, "nearest"]
 
     def test_without_examples_zero_shot_is_all_there_is(self):
         space = HardPrompting.space(facts(), TASK, DataFacts(0, 2, "text", True, True))
@@ -240,7 +240,7 @@ class TestFit:
         ("settings", "error", "message"),
         [
             ({"n_demonstrations": -1}, SpecError, "must be 0 or more; got -1"),
-            ({"selection": "nearest"}, SpecError, "one of balanced, random; got 'nearest'"),
+            ({"selection": "best"}, SpecError, "one of balanced, random, nearest; got 'best'"),
             ({"calibration": "platt"}, SpecError, "one of auto, none, contextual, batch; got"),
             ({"calibration": "batch"}, SpecError, "averages over validation rows"),
             ({"template": "lable"}, UnknownName, "Did you mean 'label'"),
