@@ -35,7 +35,8 @@ def situation_of(plan: Plan, device: torch.device) -> Situation:
     known = _known_name(plan)
     return Situation(
         model=known,
-        params=None if known else facts.params,
+        params=None if known else facts.params or None,
+        access="text" if facts.access == "text" else None,
         family=facts.family,
         objective=facts.objective if facts.objective in OBJECTIVES else None,
         window=facts.window,
@@ -80,6 +81,8 @@ def estimates(plan: Plan, device: torch.device, test_rows: int) -> dict[str, Exp
 
     Seconds are of its least work: minimum of trials, finalists, scoring `test_rows` per seed.
     """
+    if plan.facts.access == "text":
+        return {}  # nothing of it is computed here
     costs = LocalCosts(plan, device)
     expected: dict[str, Expected] = {}
     for id, kind in plan.feasible.items():
@@ -94,6 +97,9 @@ def estimates(plan: Plan, device: torch.device, test_rows: int) -> dict[str, Exp
 
 def _known_name(plan: Plan) -> str | None:
     """The model's name if the advisor's catalogue has a model of that name and size."""
+    if plan.facts.access == "text":
+        named = plan.facts.name.removeprefix("api:").rpartition("@")[0]
+        return named if find_model(named) else None
     row = find_model(plan.facts.name)
     if row is None or not isinstance(row["params"], int):
         return None

@@ -14,6 +14,8 @@ import torch
 from advisor.catalogue import find_model
 from advisor.errors import MissingExtra, ModelError, SpecError, UnknownName
 from harness import hub, model_facts
+from harness.backbones.api import PREFIX as API
+from harness.backbones.api import api_facts
 from harness.backbones.base import Backbone, ModelFacts
 from harness.backbones.efficientnet_lite0 import ARCHITECTURE, packaged_file
 from harness.backbones.gguf import gguf_facts, is_gguf, packaged_gemma
@@ -99,7 +101,8 @@ def resolve_model(name: str, *, offline: bool = False) -> ModelFacts:
     Args:
         name: A packaged name, a model folder (transformers' or timm's), a .gguf file,
             "timm:NAME" or a hub id ("owner/name"). "@128px" behind the name of a conv net makes
-            it read images at that size instead of the one it was trained on.
+            it read images at that size instead of the one it was trained on. "api:NAME@URL" is a
+            model behind an OpenAI-compatible endpoint.
         offline: Never ask the hub; its local cache still counts.
 
     Raises:
@@ -112,11 +115,13 @@ def resolve_model(name: str, *, offline: bool = False) -> ModelFacts:
     if sized is not None:
         facts = resolve_model(sized[1], offline=offline)
         return _at_size(replace(facts, name=name), int(sized[2]))
+    if name.startswith(API):
+        return api_facts(name)
     facts = _find(name, offline=offline)
     if facts.family not in BACKBONES.names():
         raise ModelError(
             f"model {name!r} is of family {facts.family!r}, which cannot be measured yet. "
-            f"Supported: {', '.join(BACKBONES.names())}."
+            f"Supported: {', '.join(name for name in BACKBONES.names() if name != 'api')}."
         )
     return facts
 
@@ -138,7 +143,8 @@ def load_backbone(
 
     logging.disable_progress_bar()  # the run has its own
     logging.set_verbosity_error()
-    backbone: type[Backbone] = BACKBONES.load(facts.family)
+    family = facts.family if facts.access == "weights" else "api"
+    backbone: type[Backbone] = BACKBONES.load(family)
     return backbone.from_location(facts, device=pick_device(device), max_tokens=max_tokens)
 
 

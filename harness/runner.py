@@ -140,7 +140,7 @@ def _prepare(
     how.on_event(Stage("loading the model"))
     backbone = load_backbone(plan.facts, plan.device, question.max_tokens)
     row_seconds = 0.0
-    if question.budget_seconds is not None:
+    if question.budget_seconds is not None and plan.facts.access == "weights":
         how.on_event(Stage("measuring speed"))
         row_seconds = seconds_per_row(backbone, plan.dataset.train.inputs)
     rows = earlier.terms.rows if earlier else _test_rows(plan, budget, row_seconds)

@@ -38,6 +38,7 @@ class ModelFacts:
         image_size: Side in pixels the model was trained on; None for text.
         location: Folder, file or hub id the weights come from.
         digest: Content hash of the weights or, for a hub id, id and revision.
+        access: "weights", or "text" for a model behind an endpoint.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ModelFacts:
     image_size: int | None = None
     location: str = ""
     digest: str = ""
+    access: str = "weights"
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,22 @@ _TOKENS = 128
     "--model",
     required=True,
     metavar="NAME",
-    help="Packaged name (see `harness models`), folder, hub id or timm:NAME.",
+    help="Packaged name (see `harness models`), folder, hub id, timm:NAME or api:NAME.",
 )
+@click.option(
+    "--base-url",
+    metavar="URL",
+    help="Of the OpenAI-compatible endpoint that serves api:NAME; its key in OPENAI_API_KEY.",
+)
+@click.option("--max-calls", type=int, metavar="N", help="Most calls sent to an endpoint.")
+@click.option(
+    "--privacy",
+    type=click.Choice(["any", "local"]),
+    default="any",
+    show_default=True,
+    help="local forbids endpoints on other machines.",
+)
+@click.option("--yes", is_flag=True, help="Agree to what an endpoint would be sent.")
 @click.option(
     "--data",
     required=True,
@@ -54,6 +68,11 @@ _TOKENS = 128
     multiple=True,
     metavar="STRATEGY.KEY=VALUE",
     help="Hold a hyperparameter at one value instead of searching it; may be repeated.",
+)
+@click.option(
+    "--prompt-position",
+    type=click.Choice(["before", "behind", "around"]),
+    help="Where soft prompts stand; short for --set soft_prompt.position=...",
 )
 @click.option(
     "--seeds",
@@ -112,12 +131,17 @@ _TOKENS = 128
 def run(
     given: str,
     model: str,
+    base_url: str | None,
+    max_calls: int | None,
+    privacy: str,
+    yes: bool,
     data: str,
     strategies: str,
     examples: str,
     budget: str | None,
     trials: int | None,
     fixed: tuple[str, ...],
+    prompt_position: str | None,
     seeds: int,
     metric: str,
     target: float | None,
@@ -146,6 +170,12 @@ def run(
     from harness.question import Question
 
     named = read_strategies(strategies)
+    if prompt_position is not None:
+        fixed = (*fixed, f"soft_prompt.position={prompt_position}")
+    if base_url is not None:
+        from harness.backbones.api import api_name
+
+        model = api_name(model, base_url)
     question = Question(
         model=model,
         data=data,
@@ -173,7 +203,22 @@ def run(
 
         click.echo(describe(question), nl=False)
         return 0
-    return _measure(question, out, given)
+    from harness.backbones.endpoint import at_most
+
+    with at_most(_ceiling(question, privacy=privacy, max_calls=max_calls, yes=yes)):
+        return _measure(question, out, given)
+
+
+def _ceiling(question: Question, *, privacy: str, max_calls: int | None, yes: bool) -> int | None:
+    """Calls an endpoint may be sent, after asking; None for models on this machine."""
+    from harness.backbones.api import PREFIX
+
+    if not question.model.startswith(PREFIX):
+        return None
+    from harness.cli.consent import ask
+    from harness.plan import make_plan
+
+    return ask(make_plan(question), privacy=privacy, max_calls=max_calls, yes=yes)
 
 
 def _measure(question: Question, out: Path | None, command: str) -> int:

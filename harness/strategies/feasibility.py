@@ -21,6 +21,11 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
     Args:
         traits: Of a strategy that learns from labels.
     """
+    if facts.access == "text" and traits.access != "text":
+        return Verdict(
+            False,
+            f"{traits.name} needs the model's {traits.access}, and an endpoint gives text only",
+        )
     if facts.family not in traits.families:
         reason = _WHY_NOT.get(facts.family) if traits.virtual_tokens else None
         return Verdict(

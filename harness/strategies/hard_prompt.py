@@ -136,12 +136,13 @@ class HardPrompting(Strategy):
             {"n_demonstrations": count, "selection": "balanced", "template": "auto"}
             for count in (0, *few, *(counts[-1:] if counts[-1] not in (0, *few) else []))
         ]
-        if few:
+        selections = SELECTIONS if facts.access == "weights" else SELECTIONS[:-1]
+        if few and "nearest" in selections:
             first.append({**first[1], "selection": "nearest"})
         return Space(
             distributions={
                 "n_demonstrations": CategoricalDistribution(counts),
-                "selection": CategoricalDistribution(SELECTIONS),
+                "selection": CategoricalDistribution(selections),
                 "template": CategoricalDistribution(("auto", *TEMPLATES)),
             },
             first=tuple(first),
