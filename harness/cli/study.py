@@ -68,7 +68,7 @@ def study(
     from harness.studies.table import as_markdown, write_findings
 
     quiet()
-    file = located(file)
+    name, file = str(file), located(file)
     asked = read_study(file)
     for arm in asked.arms:
         read_strategies(",".join(arm.strategies))
@@ -79,7 +79,7 @@ def study(
         for copy in shifted_copies(asked, data_root, folder):
             corrupt_folder(copy.source, copy.target)
     problems = _measure(chosen, folder, given)
-    findings = gather(asked, cells, folder, f"harness study {shlex.quote(str(file))}")
+    findings = gather(asked, cells, folder, f"harness study {shlex.quote(name)}")
     write_findings(findings, folder, "study")
     if publish is not None:
         write_findings(findings, publish, file.stem)
