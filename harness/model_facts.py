@@ -13,7 +13,14 @@ import timm
 import torch
 from timm.data import resolve_model_data_config
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PreTrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    ViTConfig,
+    ViTModel,
+)
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
@@ -25,6 +32,7 @@ from harness.backbones.base import ModelFacts
 from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggestions
 
 UNKNOWN = "unknown"
+_VITS = ("vit", "vit_mae")
 _SAME_SIZE = 0.05  # counts with and without an output layer differ by less
 # timm names how weights were made in the tag: "fcmae_ft_in1k", "clip_laion2b"…
 _NOT_SUPERVISED = ("clip", "dino", "fcmae", "mae", "ssl", "swsl")
@@ -41,6 +49,8 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
     """
     try:
         config = AutoConfig.from_pretrained(location)
+        if config.model_type in _VITS:
+            return _vit_facts(config, name, location, digest)
         family = _transformers_family(config)
         builder = AutoModelForCausalLM if family == "decoder" else AutoModel
         with torch.device("meta"):
@@ -63,6 +73,34 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         positions=positions,
         objective=_objective((name, getattr(config, "_name_or_path", "")), family, params),
         vocabulary=text.vocab_size,
+        location=location,
+        digest=digest,
+        masked_head=family == "encoder" and _saved_with_head(config),
+    )
+
+
+def _saved_with_head(config: PreTrainedConfig) -> bool:
+    """Whether the checkpoint is of a model that fills gaps, as its configuration says."""
+    names = getattr(config, "architectures", None) or ()
+    return any(name.endswith(("ForMaskedLM", "ForPreTraining")) for name in names)
+
+
+def _vit_facts(config: PreTrainedConfig, name: str, location: str, digest: str) -> ModelFacts:
+    """Of the encoder; an autoencoder's decoder is left out, as it is after pretraining."""
+    with torch.device("meta"):
+        model = ViTModel(ViTConfig(**config.to_dict()), add_pooling_layer=False)
+    params = model.num_parameters()
+    return ModelFacts(
+        name=name,
+        family="vit",
+        params=params,
+        layers=config.num_hidden_layers,
+        width=config.hidden_size,
+        modality="image",
+        objective="masked_autoencoder"
+        if config.model_type == "vit_mae"
+        else _objective((name, getattr(config, "_name_or_path", "")), "vit", params),
+        image_size=config.image_size,
         location=location,
         digest=digest,
     )
@@ -90,8 +128,7 @@ def timm_facts(name: str, location: str, digest: str) -> ModelFacts:
         name=name,
         family="vit" if hasattr(model, "patch_embed") else "convnet",
         params=sum(p.numel() for p in model.parameters()),
-        # Stem and last layers are groups of their own beside the blocks.
-        layers=max(1, len(depth_groups(model, coarse=False)) - 2),
+        layers=_depth(model),
         width=as_net(model).head_hidden_size,
         modality="image",
         objective=_image_objective(str(config["architecture"]), str(config.get("tag") or "")),
@@ -99,6 +136,15 @@ def timm_facts(name: str, location: str, digest: str) -> ModelFacts:
         location=location,
         digest=digest,
     )
+
+
+def _depth(model: nn.Module) -> int:
+    """Number of blocks."""
+    blocks = getattr(model, "blocks", None)
+    if hasattr(model, "patch_embed") and isinstance(blocks, nn.Sequential | nn.ModuleList):
+        return len(blocks)
+    # Stem and last layers are groups of their own beside the blocks.
+    return max(1, len(depth_groups(model, coarse=False)) - 2)
 
 
 def hub_repository(location: str) -> str | None:

@@ -39,6 +39,7 @@ class ModelFacts:
         location: Folder, file or hub id the weights come from.
         digest: Content hash of the weights or, for a hub id, id and revision.
         access: "weights", or "text" for a model behind an endpoint.
+        masked_head: Whether an encoder comes with its masked-language-model head.
     """
 
     name: str
@@ -55,6 +56,7 @@ class ModelFacts:
     location: str = ""
     digest: str = ""
     access: str = "weights"
+    masked_head: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ class PromptSpec:
 
     Attributes:
         kind: "prompt" (vectors among the input embeddings; Lester et al. 2021) or "prefix"
-            (keys and values in every layer; Li and Liang 2021).
+            (keys and values in every layer; Li and Liang 2021); for vision transformers
+            "shallow" or "deep" (Jia et al. 2022).
         length: Number of virtual tokens.
         position: "before", "behind" or "around" the input; only for kind "prompt".
         init: "vocabulary" (embeddings of random tokens), "text" (embeddings of the task
@@ -121,6 +124,9 @@ class Trainee(nn.Module):
     pooling: str | None = None
     """What the head pools the body's output with; None where nothing is pooled."""
 
+    mask_ratio: float | None = None
+    """Share of an image's patches left out of each training step; None where there are none."""
+
     def represent(self, inputs: Sequence[Any]) -> np.ndarray | None:
         """What the head reads of each input, float32, shape (n, width); None without a head."""
         return None
@@ -128,6 +134,14 @@ class Trainee(nn.Module):
     def text_loss(self, inputs: Sequence[Any]) -> float | None:
         """Nats per token of these texts under the body; None if it is no language model."""
         return None
+
+    def blocks(self) -> Sequence[nn.Module]:
+        """The blocks of the body, first to last, for adapters.
+
+        Raises:
+            SpecError: If it is no transformer.
+        """
+        raise SpecError("adapters need a transformer's blocks, and this body has none")
 
     def save_memory(self) -> bool:
         """Recompute activations in the backward pass from now on; False where that is not known.

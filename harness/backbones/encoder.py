@@ -14,6 +14,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
 from advisor.errors import ModelError, SpecError
 from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, View, check_form
+from harness.backbones.cloze import Cloze
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.encoder_trainee import EncoderTrainee, tokenize
 from harness.backbones.heads import pool
@@ -63,6 +64,7 @@ class EncoderBackbone(FrozenModel):
             max_tokens or DEFAULT_MAX_TOKENS, facts.window or DEFAULT_MAX_TOKENS
         )
         self._quantised: OnnxModel | None = None
+        self._cloze: Cloze | None = None
 
     @property
     def int8(self) -> bool:
@@ -181,6 +183,29 @@ class EncoderBackbone(FrozenModel):
         )
         other._quantised = OnnxModel(file)
         return other
+
+    def label_logprobs(
+        self,
+        queries: Sequence[str],
+        labels: Sequence[str],
+        *,
+        prefix: str = "",
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Of labels in a gap behind the query; see `harness.backbones.cloze`.
+
+        Raises:
+            SpecError: If the encoder has no head to fill gaps with, or a row is too long.
+        """
+        if not self.facts.masked_head:
+            raise SpecError(f"{self.facts.name!r} comes without a masked-language-model head")
+        if self._cloze is None:
+            self._cloze = Cloze(self.facts, self.tokenizer, self.device)
+        return self._cloze.label_logprobs(queries, labels, prefix=prefix, progress=progress)
+
+    def truncate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """Each text cut to its first `max_tokens` tokens."""
+        return DecoderTokens(self.tokenizer).truncate(texts, max_tokens)
 
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:
         """Number of tokens of each text without special tokens, int64, shape (n,)."""

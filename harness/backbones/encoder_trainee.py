@@ -120,6 +120,9 @@ class EncoderTrainee(HeadTrainee):
     def body_groups(self) -> list[list[nn.Parameter]]:
         return block_groups(self.body, find_blocks(self.body, self.body.config.num_hidden_layers))
 
+    def blocks(self) -> Sequence[nn.Module]:
+        return list(find_blocks(self.body, self.body.config.num_hidden_layers))
+
     def lengths(self, inputs: Sequence[str]) -> np.ndarray:
         """Tokens of each text with special ones, int64, shape (n,)."""
         return np.array([len(row) for row in self._rows(inputs)], dtype=np.int64)

@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from advisor.errors import SpecError
 from harness.backbones.base import PromptSpec, Trainee
 from harness.backbones.decoder_tokens import DecoderTokens, pad
-from harness.backbones.heads import HeadTrainee, own_copy, pool
+from harness.backbones.heads import HeadTrainee, find_blocks, own_copy, pool
 from harness.backbones.label_scoring import LabelTree, tail_logits
 from harness.backbones.prompt_vectors import PrefixVectors, PromptVectors, starting_tokens
 from harness.backbones.transformers_body import (
@@ -175,6 +175,9 @@ class TextToTextTrainee(Trainee):
                 count += len(row) - 1
         return total / count if count else 0.0
 
+    def blocks(self) -> Sequence[nn.Module]:
+        return list(find_blocks(self.body, self.body.config.num_hidden_layers))
+
     def lengths(self, inputs: Sequence[str]) -> np.ndarray:
         """Tokens of each text in its template, int64, shape (n,)."""
         return np.array([len(row) for row in self._rows(inputs)], dtype=np.int64)
@@ -271,6 +274,9 @@ class LastTokenClassifier(HeadTrainee):
 
     def body_groups(self) -> list[list[nn.Parameter]]:
         return decoder_groups(self.body)
+
+    def blocks(self) -> Sequence[nn.Module]:
+        return list(find_blocks(self.body, self.body.config.num_hidden_layers))
 
     def lengths(self, inputs: Sequence[str]) -> np.ndarray:
         """Tokens of each text with the start token, int64, shape (n,)."""

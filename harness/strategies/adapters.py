@@ -15,9 +15,8 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from advisor.errors import ModelError, SpecError
+from advisor.errors import ModelError
 from harness.backbones.base import Backbone, Trainee
-from harness.backbones.heads import find_blocks
 from harness.strategies.trained import TrainedStrategy
 from harness.tasks.base import Task
 
@@ -29,16 +28,16 @@ _WRAPPED = "base_model.model."  # where peft's own wrapper keeps the model it wr
 class AdapterStrategy(TrainedStrategy):
     """Trains an adapter and, where the family has one, a head; the body never changes.
 
-    Subclasses give peft's configuration for a body. The saved folder is peft's:
+    Subclasses give peft's configuration. The saved folder is peft's:
     `peft.PeftModel.from_pretrained(body, folder)` reads it.
     """
 
-    def _config(self, body: nn.Module) -> PeftConfig:
+    def _config(self, trainee: Trainee) -> PeftConfig:
         raise NotImplementedError
 
     def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
         trainee = backbone.trainee(task, form=self._form, frozen=True)
-        config = self._config(trainee.body)
+        config = self._config(trainee)
         config.base_model_name_or_path = backbone.facts.name
         inject_adapter_in_model(config, trainee.body, adapter_name=_NAME)
         return trainee
@@ -75,20 +74,16 @@ def _state(body: nn.Module) -> dict[str, torch.Tensor]:
     return get_peft_model_state_dict(body, save_embedding_layers=False)
 
 
-def block_layers(body: nn.Module) -> dict[str, nn.Module]:
-    """Name -> linear layer, of those inside the blocks of a transformer.
+def block_layers(trainee: Trainee) -> dict[str, nn.Module]:
+    """Name in the body -> linear layer, of those inside its blocks.
 
     Raises:
-        SpecError: If the body is not a stack of blocks with linear layers.
+        SpecError: If the body is no transformer.
     """
-    try:
-        blocks = find_blocks(body, _depth(body))
-    except LookupError as error:
-        raise SpecError(f"adapters need a transformer's blocks: {error}") from None
-    inside = {id(module) for module in blocks.modules()}
+    inside = {id(module) for block in trainee.blocks() for module in block.modules()}
     return {
         name: module
-        for name, module in body.named_modules()
+        for name, module in trainee.body.named_modules()
         if id(module) in inside and isinstance(module, nn.Linear | Conv1D)
     }
 
@@ -112,10 +107,3 @@ def architecture(body: nn.Module) -> str:
 def transposed(layers: dict[str, nn.Module]) -> bool:
     """Whether weights are kept as (in, out), as GPT-2's are."""
     return any(isinstance(module, Conv1D) for module in layers.values())
-
-
-def _depth(body: nn.Module) -> int:
-    if isinstance(body, PreTrainedModel):
-        return int(body.config.num_hidden_layers)
-    lists = [len(m) for m in body.modules() if isinstance(m, nn.ModuleList)]
-    return max(lists, default=0)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from optuna.distributions import CategoricalDistribution
 
+from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
 from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.strategies.base import DataFacts, Space
@@ -20,6 +21,9 @@ _BY_FAMILY = {
     "decoder": Recommended((5e-6, 1e-4), (2e-5, 5e-5, 1e-5), 1.0, 4, 8),
     # Kornblith et al. 2019 (appendix A.5): rates over 4 decades, small ones for fine-tuning.
     "convnet": Recommended((3e-5, 3e-3), (3e-4, 1e-3, 1e-4), 1.0, 10, 16),
+    # Dosovitskiy et al. 2021 (table 4) fine-tune with SGD; with AdamW and layer-wise decay: He et al.
+    # 2022 (table 9: 0.75, 100 epochs on ImageNet; small sets need fewer steps, larger rates).
+    "vit": Recommended((1e-5, 1e-3), (1e-4, 3e-4, 3e-5), 0.75, 10, 16),
 }
 _TEXT_TO_TEXT = ("decoder", "encoder_decoder")
 
@@ -31,6 +35,8 @@ class FullFineTuning(FineTuned):
         learning_rate, epochs, layer_decay, weight_decay, batch_size: As of `FineTuned`.
         form: "default" or, for models that answer in words, "head": a classification head
             instead.
+        mask_ratio: Share of the patches left out of each training step; vision transformers
+            only, 0 for none. Masked autoencoders are fine-tuned without (He et al. 2022).
     """
 
     id = "full_finetune"
@@ -45,6 +51,7 @@ class FullFineTuning(FineTuned):
         weight_decay: float = 0.01,
         batch_size: int = 16,
         form: str = "default",
+        mask_ratio: float = 0.0,
     ) -> None:
         super().__init__(
             learning_rate=learning_rate,
@@ -54,11 +61,16 @@ class FullFineTuning(FineTuned):
             batch_size=batch_size,
         )
         self.form = form
+        self.mask_ratio = mask_ratio
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """The literature's settings of the family first, learning rate by learning rate."""
         best = _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"])
+        if facts.objective == "masked_autoencoder":
+            space = best.space(mask_ratio=0.0)
+            ratios = CategoricalDistribution((0.0, 0.25, 0.5))
+            return replace(space, distributions={**space.distributions, "mask_ratio": ratios})
         if facts.family not in _TEXT_TO_TEXT:
             return best.space()
         space = best.space(form="default")
@@ -66,4 +78,11 @@ class FullFineTuning(FineTuned):
         return replace(space, distributions={**space.distributions, "form": forms})
 
     def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
-        return backbone.trainee(task, form=self.form)
+        trainee = backbone.trainee(task, form=self.form)
+        if not 0 <= self.mask_ratio < 1:
+            raise SpecError(f"mask_ratio must be at least 0 and below 1; got {self.mask_ratio}")
+        if self.mask_ratio:
+            if trainee.mask_ratio is None:
+                raise SpecError("mask_ratio is for vision transformers; leave it at 0")
+            trainee.mask_ratio = self.mask_ratio
+        return trainee

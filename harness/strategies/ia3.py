@@ -12,7 +12,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from advisor.traits import STRATEGIES
-from harness.backbones.base import ModelFacts
+from harness.backbones.base import ModelFacts, Trainee
 from harness.strategies.adapters import (
     AdapterStrategy,
     architecture,
@@ -65,8 +65,8 @@ class Ia3(AdapterStrategy):
             weight_decay=0.0,  # towards 0 would switch a channel off; 1 changes nothing
         )
 
-    def _config(self, body: nn.Module) -> PeftConfig:
-        layers, kind = block_layers(body), architecture(body)
+    def _config(self, trainee: Trainee) -> PeftConfig:
+        layers, kind = block_layers(trainee), architecture(trainee.body)
         targets = named_like(
             layers,
             TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING.get(kind),

@@ -46,6 +46,7 @@ _POOLINGS = {
     "encoder": ("mean", "cls_mean", "cls", "max", "last"),
     "decoder": ("mean", "last", "max"),
     "convnet": ("mean", "max"),
+    "vit": ("cls", "mean", "cls_mean"),
 }
 _STACKED = ("encoder", "decoder", "vit")  # families whose layers are of one width
 HEADS = ("logistic", "ridge")

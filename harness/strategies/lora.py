@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from peft import LoraConfig, PeftConfig
-from torch import nn
 
 from advisor.traits import STRATEGIES
-from harness.backbones.base import ModelFacts
+from harness.backbones.base import ModelFacts, Trainee
 from harness.strategies.adapters import AdapterStrategy, block_layers, transposed
 from harness.strategies.base import DataFacts, Space
 from harness.tasks.base import Task
@@ -68,8 +67,8 @@ class Lora(AdapterStrategy):
             batch_size=self.batch_size,
         )
 
-    def _config(self, body: nn.Module) -> PeftConfig:
-        layers = block_layers(body)
+    def _config(self, trainee: Trainee) -> PeftConfig:
+        layers = block_layers(trainee)
         return LoraConfig(
             r=self.rank,
             lora_alpha=2 * self.rank,

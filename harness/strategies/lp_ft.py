@@ -32,6 +32,7 @@ _BY_FAMILY = {
     "encoder": Recommended((5e-6, 2e-4), (5e-5, 1e-4, 2e-5), 0.95, 10, 16),
     "decoder": Recommended((2e-6, 5e-5), (1e-5, 2e-5, 5e-6), 1.0, 4, 8),
     "convnet": Recommended((1e-5, 1e-3), (1e-4, 3e-4, 3e-5), 1.0, 10, 16),
+    "vit": Recommended((5e-6, 5e-4), (3e-5, 1e-4, 1e-5), 0.75, 10, 16),
 }
 _READS_LAST = ("decoder",)
 

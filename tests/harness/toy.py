@@ -221,6 +221,9 @@ class ToyTrainee(Trainee):
         trained = [[p for p in group if p.requires_grad] for group in groups]
         return [group for group in trained if group]
 
+    def blocks(self) -> Sequence[nn.Module]:
+        return list(self.body.blocks)
+
     def lengths(self, inputs: Sequence[str]) -> np.ndarray:
         return np.array([len(_tokens(text)) for text in inputs], dtype=np.int64)
 

@@ -84,6 +84,8 @@ def test_minilm_facts(minilm: EncoderBackbone):
         "objective": "contrastive",
         "vocabulary": 30_522,
         "image_size": None,
+        "access": "weights",
+        "masked_head": False,
         "digest": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     }
     assert (location / "model.safetensors").exists()

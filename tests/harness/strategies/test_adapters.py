@@ -79,7 +79,7 @@ def test_an_untrained_adapter_changes_nothing() -> None:
 
 
 def test_the_output_layer_is_not_adapted() -> None:
-    layers = block_layers(tiny_decoder("gpt2").model)
+    layers = block_layers(tiny_decoder("gpt2").trainee(TASK, frozen=True))
     assert layers
     assert not any("lm_head" in name for name in layers)
 
@@ -92,4 +92,4 @@ def test_an_adapter_of_another_model_is_named(tmp_path: Path) -> None:
 
 def test_a_network_without_blocks_is_refused() -> None:
     with pytest.raises(SpecError, match="adapters need a transformer's blocks"):
-        block_layers(tiny_convnet().model)
+        block_layers(tiny_convnet().trainee(TASK))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from transformers import AutoModel, AutoModelForCausalLM
 
+from advisor.errors import SpecError
 from harness.backbones.base import Backbone
 from harness.datasets.base import Split
 from harness.strategies.base import TrialBudget
@@ -108,3 +109,22 @@ def test_the_first_points_are_the_literatures(family: str, low: float, high: flo
     rates = [point["learning_rate"] for point in space.first]
     assert (min(rates), max(rates)) == (low, high)
     assert space.distributions["learning_rate"].log
+
+
+def test_a_decoder_can_be_given_a_head() -> None:
+    tuned = FullFineTuning(form="head", epochs=1).fit(
+        tiny_decoder("gpt2"), Classification(WORDS), TRAIN, VALIDATION, seed=0, budget=TrialBudget()
+    )
+    assert tuned.trainee_.head is not None
+    forms = FullFineTuning.space(toy_facts("decoder"), toy_task(), toy_data_facts()).distributions
+    assert "form" in forms
+
+
+@pytest.mark.parametrize(
+    ("ratio", "message"), [(0.5, "for vision transformers"), (1.0, "at least 0 and below 1")]
+)
+def test_a_mask_where_none_can_be_is_refused(ratio: float, message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        FullFineTuning(mask_ratio=ratio).fit(
+            tiny_encoder(), Classification(WORDS), TRAIN, VALIDATION, seed=0, budget=TrialBudget()
+        )
