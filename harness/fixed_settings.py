@@ -66,7 +66,8 @@ def restricted(space: Space, kind: type[Strategy], fixed: Mapping[str, Scalar]) 
         if name not in known:
             raise UnknownName(f"hyperparameter of {kind.id}", name, known)
         allowed = space.distributions.get(name)
-        if allowed is not None and not _contains(allowed, value):
+        searched = allowed is not None and not allowed.single()
+        if searched and not _contains(allowed, value):
             raise SpecError(f"{kind.id}.{name} must be within {allowed}; got {value!r}.")
     distributions = dict(space.distributions) | {
         name: CategoricalDistribution((value,)) for name, value in fixed.items()

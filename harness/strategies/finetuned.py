@@ -14,8 +14,8 @@ from optuna.distributions import (
 )
 
 from harness.backbones.base import Trainee
-from harness.strategies.base import Space
-from harness.strategies.trained import TrainedStrategy
+from harness.strategies.base import DataFacts, Space
+from harness.strategies.trained import TrainedStrategy, enough_epochs
 from harness.train_settings import TrainSettings
 
 _BODY = "body"
@@ -38,17 +38,18 @@ class Recommended:
     batch_size: int
     weight_decay: float = 0.01
 
-    def space(self, **more: Any) -> Space:
+    def space(self, data: DataFacts, **more: Any) -> Space:
         """Around these settings; the points tried first also have what is given here."""
+        epochs = enough_epochs(self.epochs, data, self.batch_size)
         distributions: dict[str, BaseDistribution] = {
             "learning_rate": FloatDistribution(*self.rates, log=True),
-            "epochs": IntDistribution(2, 2 * self.epochs),
+            "epochs": IntDistribution(2, 2 * epochs),
             "layer_decay": FloatDistribution(0.7, 1.0),
             "weight_decay": FloatDistribution(0.0, 0.1),
             "batch_size": CategoricalDistribution((8, 16, 32)),
         }
         point = {
-            "epochs": self.epochs,
+            "epochs": epochs,
             "layer_decay": self.layer_decay,
             "weight_decay": self.weight_decay,
             "batch_size": self.batch_size,

@@ -28,7 +28,7 @@ class FromScratch(FineTuned):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """As for fine-tuning, with larger learning rates and more epochs."""
-        return _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"]).space()
+        return _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"]).space(data)
 
     def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
         return backbone.trainee(task, form="head", pretrained=False)

@@ -68,12 +68,12 @@ class FullFineTuning(FineTuned):
         """The literature's settings of the family first, learning rate by learning rate."""
         best = _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"])
         if facts.objective == "masked_autoencoder":
-            space = best.space(mask_ratio=0.0)
+            space = best.space(data, mask_ratio=0.0)
             ratios = CategoricalDistribution((0.0, 0.25, 0.5))
             return replace(space, distributions={**space.distributions, "mask_ratio": ratios})
         if facts.family not in _TEXT_TO_TEXT:
-            return best.space()
-        space = best.space(form="default")
+            return best.space(data)
+        space = best.space(data, form="default")
         forms = CategoricalDistribution(("default", "head"))
         return replace(space, distributions={**space.distributions, "form": forms})
 

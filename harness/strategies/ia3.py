@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from peft import IA3Config, PeftConfig
 from peft.utils.constants import (
     TRANSFORMERS_MODELS_TO_IA3_FEEDFORWARD_MODULES_MAPPING,
@@ -21,6 +26,7 @@ from harness.strategies.adapters import (
     transposed,
 )
 from harness.strategies.base import DataFacts, Space
+from harness.strategies.trained import enough_epochs
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
@@ -48,10 +54,12 @@ class Ia3(AdapterStrategy):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """The paper's learning rate first, then a larger and a smaller one."""
-        point = {"epochs": 20, "batch_size": 8 if facts.family == "decoder" else 16}
+        size = 8 if facts.family == "decoder" else 16
+        epochs = enough_epochs(20, data, size)
+        point = {"epochs": epochs, "batch_size": size}
         distributions: dict[str, BaseDistribution] = {
             "learning_rate": FloatDistribution(5e-4, 5e-2, log=True),
-            "epochs": CategoricalDistribution((10, 20, 40)),
+            "epochs": IntDistribution(2, 2 * epochs),
             "batch_size": CategoricalDistribution((8, 16)),
         }
         rates = (3e-3, 1e-2, 1e-3)

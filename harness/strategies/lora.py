@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from peft import LoraConfig, PeftConfig
 
 from advisor.traits import STRATEGIES
 from harness.backbones.base import ModelFacts, Trainee
 from harness.strategies.adapters import AdapterStrategy, block_layers, transposed
 from harness.strategies.base import DataFacts, Space
+from harness.strategies.trained import enough_epochs
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
@@ -50,11 +56,13 @@ class Lora(AdapterStrategy):
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """Learning rates of the family first, at rank 8 (Hu et al. 2021, table 6)."""
         small = facts.family == "decoder"
-        point = {"rank": 8, "epochs": 4 if small else 10, "batch_size": 8 if small else 16}
+        size = 8 if small else 16
+        epochs = enough_epochs(4 if small else 10, data, size)
+        point = {"rank": 8, "epochs": epochs, "batch_size": size}
         distributions: dict[str, BaseDistribution] = {
             "learning_rate": FloatDistribution(5e-5, 5e-3, log=True),
             "rank": CategoricalDistribution((2, 4, 8, 16, 32)),
-            "epochs": CategoricalDistribution((4, 10, 20)),
+            "epochs": IntDistribution(2, 2 * epochs),
             "batch_size": CategoricalDistribution((8, 16)),
         }
         rates = _FIRST.get(facts.family, _FIRST["encoder"])

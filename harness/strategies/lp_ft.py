@@ -46,7 +46,7 @@ class LpFt(FineTuned):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """As for full fine-tuning, with smaller learning rates first."""
-        return _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"]).space()
+        return _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"]).space(data)
 
     def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
         return backbone.trainee(task, form="head")

@@ -21,7 +21,7 @@ from harness.backbones.base import Backbone, ModelFacts, PromptSpec, Trainee
 from harness.datasets.base import Split
 from harness.strategies.base import DataFacts, Space, TrialBudget
 from harness.strategies.prompt_adapter import load_prompt, save_prompt
-from harness.strategies.trained import TrainedStrategy
+from harness.strategies.trained import TrainedStrategy, enough_epochs
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
@@ -29,6 +29,7 @@ _KINDS = {"encoder": ("prefix", "prompt"), "vit": ("deep", "shallow")}
 _INITS = ("vocabulary", "text", "random")
 _FORMS = {"labels": "labels", "vocabulary": "default"}
 _EVALUATIONS = 10
+_EPOCHS, _BATCH = 30, 8
 
 
 class SoftPrompting(TrainedStrategy):
@@ -64,8 +65,8 @@ class SoftPrompting(TrainedStrategy):
         length: int = 20,
         kind: str | None = None,
         position: str = "before",
-        epochs: int = 30,
-        batch_size: int = 8,
+        epochs: int = _EPOCHS,
+        batch_size: int = _BATCH,
         objective: str = "labels",
     ) -> None:
         self.learning_rate = learning_rate
@@ -85,9 +86,11 @@ class SoftPrompting(TrainedStrategy):
             "init": CategoricalDistribution(_INITS),
             "length": CategoricalDistribution((5, 10, 20, 50)),
         }
+        epochs = enough_epochs(_EPOCHS, data, _BATCH)
         if facts.family == "vit":
-            return _visual_space()
-        point: dict[str, Any] = {"length": 20}
+            return _visual_space(epochs)
+        point: dict[str, Any] = {"length": 20, "epochs": epochs}
+        distributions["epochs"] = CategoricalDistribution((epochs,))
         if _KINDS.get(facts.family, ("prompt",)) == ("prompt",):
             distributions["position"] = CategoricalDistribution(("before", "behind", "around"))
             point["position"] = "before"
@@ -145,7 +148,7 @@ class SoftPrompting(TrainedStrategy):
         raise AssertionError("the last kind returns or raises")
 
 
-def _visual_space() -> Space:
+def _visual_space(epochs: int) -> Space:
     """Deep before shallow prompts, learning rate by learning rate.
 
     Deep prompts won on 20 of 24 tasks, and 1 to 200 vectors were searched (Jia et al. 2022, table
@@ -155,7 +158,11 @@ def _visual_space() -> Space:
         "learning_rate": FloatDistribution(1e-3, 0.3, log=True),
         "kind": CategoricalDistribution(("deep", "shallow")),
         "length": CategoricalDistribution((1, 5, 10, 50, 100)),
+        "epochs": CategoricalDistribution((epochs,)),
     }
     tried = ((0.01, "deep"), (0.03, "shallow"), (0.03, "deep"), (0.003, "deep"))
-    first = tuple({"learning_rate": rate, "kind": kind, "length": 10} for rate, kind in tried)
+    first = tuple(
+        {"learning_rate": rate, "kind": kind, "length": 10, "epochs": epochs}
+        for rate, kind in tried
+    )
     return Space(distributions, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness import training
 from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
 from harness.inference import predict_log_probabilities
+from harness.splits import VALIDATION_SHARE
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -30,6 +32,7 @@ from harness.strategies.settings_file import read_settings, write_settings
 from harness.tasks.base import Task
 from harness.train_settings import TrainResult, TrainSettings
 
+LEAST_STEPS = 200
 _SETTINGS, _HEAD = "strategy.json", "head.safetensors"
 
 
@@ -127,6 +130,16 @@ class TrainedStrategy(Strategy):
         if not hasattr(self, "trainee_"):
             raise NotFitted(f"{self.traits.name} was not fitted; call fit or load first")
         return self.trainee_
+
+
+def enough_epochs(epochs: int, data: DataFacts, batch_size: int) -> int:
+    """So many epochs, or as many as make 200 steps where examples are few.
+
+    A few epochs of a few examples end long before the loss does: about 200 steps are needed
+    (Zhang et al. 2021, "Revisiting Few-sample BERT Fine-tuning", arXiv:2006.05987, section 5).
+    """
+    trained_on = max(1, round(data.n_examples * (1 - VALIDATION_SHARE)))
+    return max(epochs, math.ceil(LEAST_STEPS / math.ceil(trained_on / batch_size)))
 
 
 def fit_report(trainee: Trainee, settings: TrainSettings, result: TrainResult) -> FitReport:
