@@ -64,6 +64,17 @@ def test_run_commands_can_be_planned(
     assert not any(tmp_path.iterdir()), "a plan writes nothing"
 
 
+@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "study"], ids=shown)  # fmt: skip
+def test_study_commands_find_their_study(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    """The runs take minutes to hours; what is read and written around them is whole."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path.parent / "datasets").mkdir(exist_ok=True)
+    assert harness.cli.main([*words, "--no-runs"]) == 0, capsys.readouterr().err
+    assert "Not measured yet" in capsys.readouterr().out
+
+
 def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith(f"$ {SETS_UP}")]

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Also write table, page and curves here, under the name of the study.",
 )
+@click.option(
+    "--evidence",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Also write every score as a row of evidence (CSV).",
+)
 @click.option("--no-runs", is_flag=True, help="Only write the table of what is finished.")
 @click.pass_obj
 def study(
@@ -53,6 +59,7 @@ def study(
     only: str | None,
     part: str,
     publish: Path | None,
+    evidence: Path | None,
     no_runs: bool,
 ) -> int:
     """Measure what a study asks, run by run, and compare.
@@ -62,7 +69,8 @@ def study(
     from harness.cli.quiet import quiet
     from harness.cli.run import read_strategies
     from harness.datasets.corruptions import corrupt_folder
-    from harness.studies.findings import gather
+    from harness.evidence.rows import write_evidence
+    from harness.studies.findings import evidence_rows, gather
     from harness.studies.spec import cells as cells_of
     from harness.studies.spec import located, read_study, shifted_copies
     from harness.studies.table import as_markdown, write_findings
@@ -83,6 +91,8 @@ def study(
     write_findings(findings, folder, "study")
     if publish is not None:
         write_findings(findings, publish, file.stem)
+    if evidence is not None:
+        write_evidence(evidence_rows(file.stem, cells, folder), evidence)
     click.echo(as_markdown(findings), nl=False)
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from harness.comparison import Interval, paired_difference
+from harness.evidence.rows import EvidenceRow, evidence_of
 from harness.folder import RESULT_FILE, STORE_FILE
 from harness.records import RunRecord
 from harness.store import Store
@@ -143,6 +144,16 @@ def verdicts(study: Study, cells: Sequence[Cell], out: Path) -> list[Verdict]:
     """Every comparison wherever both sides were scored on the same data and size."""
     done = [cell for cell in cells if (out / cell.name / RESULT_FILE).exists()]
     return [found for one in study.compare for found in _compare(one, done, out)]
+
+
+def evidence_rows(source: str, cells: Sequence[Cell], out: Path) -> Iterator[EvidenceRow]:
+    """Every score of every finished run."""
+    results = finished(cells, out)
+    for cell in cells:
+        if cell.name in results:
+            with Store(out / cell.name / STORE_FILE) as store:
+                records = store.query()
+            yield from evidence_of(source, cell.data, results[cell.name], records)
 
 
 def _row(cell: Cell, result: Mapping[str, Any], one: Mapping[str, Any]) -> Row:

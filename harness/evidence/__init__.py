@@ -1,0 +1,1 @@
+"""Measured scores with provenance, from which the advisor is to learn."""
