@@ -255,6 +255,6 @@ class Tuning:
         elif any(one.happened.status == "underfit" for one in outcome.scored.values()):
             outcome.status = "underfit"
             outcome.reason = (
-                "its time was up while its validation loss was still falling, or before it had "
-                "used all examples"
+                "the validation loss was still falling when training ended, or not all examples "
+                "were used"
             )

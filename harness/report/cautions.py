@@ -8,7 +8,7 @@ from harness.report.result import Result, StrategyResult
 
 NEEDS = {
     "underfunded": "it did not get its minimum number of trials",
-    "underfit": "its validation loss was still falling when its time was up",
+    "underfit": "the validation loss was still falling when training ended",
 }
 """Statuses of strategies that could do better with more time, and what they mean."""
 
@@ -69,14 +69,18 @@ def _beaten_on_test(result: Result, best: StrategyResult) -> str:
 
 
 def _short_changed(result: Result) -> list[str]:
-    """The strategies that would have needed more time, each with its reason."""
+    """The strategies that would have needed more time, those with one reason together."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for one in result.strategies:
+        if one.status in NEEDS:
+            reason = one.reason or NEEDS[one.status]
+            alike.setdefault((one.status, reason), []).append(name_of(result, one.strategy))
     return [
         wording.sentence(
-            f"{name_of(result, one.strategy)} is {one.status} ({one.reason or NEEDS[one.status]}), "
+            f"{wording.listed(names)} {'is' if len(names) == 1 else 'are'} {status} ({reason}), "
             "so a larger budget could change the order"
         )
-        for one in result.strategies
-        if one.status in NEEDS
+        for (status, reason), names in alike.items()
     ]
 
 
