@@ -86,10 +86,12 @@ def estimates(plan: Plan, device: torch.device, test_rows: int) -> dict[str, Exp
     costs = LocalCosts(plan, device)
     expected: dict[str, Expected] = {}
     for id, kind in plan.feasible.items():
-        schedule = plan.schedule(id)
+        schedule, first = plan.schedule(id), next(iter(plan.space(id).first), {})
         work = costs.usual._replace(
             trials=schedule.minimum + schedule.seeds - 1,
             test_rows=test_rows * schedule.seeds,
+            epochs=first.get("epochs", costs.usual.epochs),
+            batch_size=first.get("batch_size", costs.usual.batch_size),
         )
         expected[id] = costs.expect(kind, work)
     return expected
