@@ -27,7 +27,8 @@ class EvidenceRow:
         status: "done", "underfit" or "underfunded".
         cap_seconds: Compute every strategy of the run was allowed; empty for no limit.
         trials: Settings tried. seconds: one fit and its scoring.
-        protocol: "fair". commit: of the code, where known.
+        protocol: "fair", or "controlled" where some of the strategy's hyperparameters were held at a
+            value, which is no way to learn how good the strategy is. commit: of the code, where known.
     """
 
     source: str
@@ -68,6 +69,7 @@ def evidence_of(
         records: Of the run's store.
     """
     question = result["question"]
+    held = question["asked"].get("fixed", {})
     trials = {one["strategy"]: one["trials"] for one in result["strategies"]}
     for record in records:
         asked, happened = record.asked, record.happened
@@ -99,7 +101,7 @@ def evidence_of(
                 seconds=round(happened.seconds, 2),
                 trained_parameters=happened.trained_parameters,
                 test_rows=asked.test_examples,
-                protocol=asked.protocol,
+                protocol="controlled" if asked.strategy in held else asked.protocol,
                 device=record.on.device,
                 commit=record.on.commit or "",
             )

@@ -23,7 +23,9 @@ def test_every_score_of_a_study_becomes_a_row(
     assert len(rows) == 5 * 2  # strategies and sizes by seeds
     assert {row["n_train"] for row in rows} == {"40", "80"}
     assert {row["source"] for row in rows} == {"toys"}
-    assert {row["protocol"] for row in rows} == {"fair"}
+    held = {row["protocol"] for row in rows if row["strategy"] == "linear_probe"}
+    free = {row["protocol"] for row in rows if row["strategy"] == "full_finetune"}
+    assert (held, free) == ({"controlled"}, {"fair"})
     exact = [row for row in rows if row["variant"] == "noise=0"]
     assert {row["seed"] for row in exact} == {"0", "1"}
     assert all(0 < float(row["value"]) <= 1 for row in rows)
