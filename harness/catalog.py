@@ -29,7 +29,13 @@ BACKBONES = Registry(
     },
 )
 
-TASKS = Registry("task", {"classification": "harness.tasks.classification:Classification"})
+TASKS = Registry(
+    "task",
+    {
+        "classification": "harness.tasks.classification:Classification",
+        "pair_classification": "harness.tasks.pair_classification:PairClassification",
+    },
+)
 
 DATASETS = Registry(
     "data source",

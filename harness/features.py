@@ -23,6 +23,7 @@ import numpy as np
 
 from harness.backbones.base import Backbone, Progress, View
 from harness.device import cache_dir
+from harness.text_pair import TextPair
 
 FORMAT = 2
 """Part of every key: to be raised when stored features would no longer be what is computed."""
@@ -132,7 +133,10 @@ def feature_blocks(
 
 
 def _key(one: str | Path) -> bytes:
-    """sha256 of a text, or of the content of a file."""
+    """sha256 of a text, of two, or of the content of a file."""
+    if isinstance(one, TextPair):
+        parts = [part.encode("utf-8", "surrogatepass") for part in (one.first, one.second)]
+        return hashlib.sha256(b"pair\0%d\0" % len(parts[0]) + b"".join(parts)).digest()
     if isinstance(one, Path):
         return hashlib.sha256(b"file\0" + one.read_bytes()).digest()
     return hashlib.sha256(b"text\0" + one.encode("utf-8", "surrogatepass")).digest()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.errors import DataError
+from harness.text_pair import TextPair
 from harness.winner import Manifest, predict, read_manifest
 
 PREDICTION = "prediction"
@@ -64,15 +65,24 @@ def read_inputs(given: Path, manifest: Manifest) -> Inputs:
         return _folder(given, manifest)
     column = manifest.text_column if manifest.modality == "text" else FILE_COLUMN
     header, rows = _table(given)
+    cells = _cells(given, header, rows, column)
+    if manifest.modality != "text":
+        return Inputs(header, rows, _existing(given, cells))
+    if manifest.text_b_column is None:
+        return Inputs(header, rows, tuple(cells))
+    others = _cells(given, header, rows, manifest.text_b_column)
+    return Inputs(header, rows, tuple(map(TextPair, cells, others)))
+
+
+def _cells(
+    given: Path, header: tuple[str, ...], rows: tuple[tuple[str, ...], ...], column: str
+) -> list[str]:
     if column not in header:
         raise DataError(
             f"{given} has no column {column!r}. Columns: {', '.join(header)}. "
             f"The run read its inputs from {column!r}: name the column so."
         )
-    cells = [row[header.index(column)].strip() for row in rows]
-    if manifest.modality == "text":
-        return Inputs(header, rows, tuple(cells))
-    return Inputs(header, rows, _existing(given, cells))
+    return [row[header.index(column)].strip() for row in rows]
 
 
 def _folder(given: Path, manifest: Manifest) -> Inputs:

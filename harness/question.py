@@ -8,7 +8,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from advisor.errors import SpecError, UnknownName
-from harness.datasets.base import DataRequest
+from harness.catalog import TASKS
+from harness.datasets.base import TEXT_B, DataRequest
 from harness.metrics import METRICS
 from harness.records import Scalar
 
@@ -22,6 +23,7 @@ class Question(BaseModel):
 
     Attributes:
         model: A folder, hub id, "timm:NAME" or packaged name.
+        task: A task id; None for what the data look like.
         data: A CSV file, a folder of images per class or a packaged name.
         strategies: Strategy ids, in the order in which they are measured.
         examples: Labelled examples, training and validation together; None for all.
@@ -46,6 +48,8 @@ class Question(BaseModel):
     target: float | None = None
     text_column: str = "text"
     label_column: str = "label"
+    text_b_column: str = TEXT_B
+    task: str | None = None
     label_names: tuple[str, ...] | None = None
     description: str | None = None
     test_data: str | None = None
@@ -71,6 +75,8 @@ class Question(BaseModel):
             raise SpecError(
                 f"budget must be above 0 seconds; got {self.budget_seconds:g}. Write 10m or 2h."
             )
+        if self.task is not None and self.task not in TASKS.names():
+            raise UnknownName("task", self.task, TASKS.names())
         if self.metric not in METRICS:
             raise UnknownName("metric", self.metric, METRICS)
         if self.target is not None and not 0 < self.target <= 1:
@@ -84,6 +90,8 @@ class Question(BaseModel):
             data=self.data,
             text_column=self.text_column,
             label_column=self.label_column,
+            text_b_column=self.text_b_column,
+            task=self.task,
             label_names=self.label_names,
             description=self.description,
             test_data=self.test_data,

@@ -9,6 +9,7 @@ from harness.backbones.base import TokenCounter
 from harness.bench import Bench
 from harness.datasets.base import Finding
 from harness.folder import write_text
+from harness.text_pair import TextPair
 
 TEST_FILE = "test.csv"
 
@@ -16,15 +17,18 @@ TEST_FILE = "test.csv"
 def write_rows(bench: Bench) -> None:
     """Write the scored test rows, with their labels, so that the winner can be checked on them."""
     question = bench.question
-    column = question.text_column if bench.dataset.modality == "text" else "file"
+    columns = [question.text_column if bench.dataset.modality == "text" else "file"]
+    if isinstance(bench.test.inputs[0], TextPair):
+        columns.append(question.text_b_column)
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
-    table.writerow(["id", column, question.label_column])
+    table.writerow(["id", *columns, question.label_column])
     labels = bench.task.label_names
     for id, given, target in zip(
         bench.test.ids, bench.test.inputs, bench.test.targets, strict=True
     ):
-        table.writerow([id, given, labels[target]])
+        texts = (given.first, given.second) if isinstance(given, TextPair) else (given,)
+        table.writerow([id, *texts, labels[target]])
     write_text(bench.folder / TEST_FILE, written.getvalue().removesuffix("\n"))
 
 

@@ -19,6 +19,7 @@ from harness.catalog import STRATEGIES, TASKS
 from harness.folder import WINNER, write_text
 from harness.models import load_backbone, resolve_model
 from harness.records import RunRecord, Settings
+from harness.text_pair import TextPair
 
 MANIFEST = "manifest.json"
 
@@ -28,6 +29,7 @@ class Manifest(BaseModel):
 
     Attributes:
         model: What the user called it; model_digest: hash of the weights it was fitted on.
+        text_b_column: Where the second text of a pair is read from; None for single inputs.
         scores: Split -> metric -> value of this very model (the finalist of seed 0).
         trial: Content id of its record.
     """
@@ -45,6 +47,7 @@ class Manifest(BaseModel):
     metric: str
     modality: str
     text_column: str
+    text_b_column: str | None = None
     max_tokens: int | None
     hyperparameters: Settings
     chosen: dict[str, JsonValue]
@@ -135,6 +138,9 @@ def _manifest(bench: Bench, final: RunRecord) -> Manifest:
         metric=bench.task.metric,
         modality=bench.dataset.modality,
         text_column=bench.question.text_column,
+        text_b_column=(
+            bench.question.text_b_column if isinstance(bench.test.inputs[0], TextPair) else None
+        ),
         max_tokens=bench.backbone.max_tokens,
         hyperparameters=final.asked.hyperparameters,
         chosen=happened.chosen,

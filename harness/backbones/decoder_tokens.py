@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from harness.text_pair import TextPair, shares
+
 
 class DecoderTokens:
     """A tokenizer with the habits of decoders made explicit.
@@ -64,16 +66,33 @@ class DecoderTokens:
         return np.array([len(ids) for ids in self.plain(texts)], dtype=np.int64)
 
     def truncate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
-        """Each text up to the end of its token number `max_tokens`."""
+        """Each text up to the end of its token number `max_tokens`; of a pair, both together."""
+        parts = [(one.first, one.second) if isinstance(one, TextPair) else (one,) for one in texts]
+        ends = iter(self._ends([part for one in parts for part in one]))
+        return [self._cut(one, [next(ends) for _ in one], max_tokens) for one in parts]
+
+    def _ends(self, texts: Sequence[str]) -> list[list[int]]:
+        """Where each token of each text ends."""
         if not texts:
             return []
         encoded = self.tokenizer(
             list(texts), add_special_tokens=False, return_offsets_mapping=True
         )["offset_mapping"]
-        return [
-            text if len(offsets) <= max_tokens else text[: offsets[max_tokens - 1][1]]
-            for text, offsets in zip(texts, encoded, strict=True)
-        ]
+        return [[end for _, end in offsets] for offsets in encoded]
+
+    @staticmethod
+    def _cut(parts: tuple[str, ...], ends: list[list[int]], most: int) -> str:
+        if len(parts) == 1:
+            return _up_to(parts[0], ends[0], most)
+        kept = shares(len(ends[0]), len(ends[1]), most)
+        return TextPair(*map(_up_to, parts, ends, kept))
+
+
+def _up_to(text: str, ends: list[int], most: int) -> str:
+    """The text up to the end of token number `most`."""
+    if len(ends) <= most:
+        return text
+    return text[: ends[most - 1]] if most else ""
 
 
 def pad(

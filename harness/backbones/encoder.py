@@ -16,7 +16,7 @@ from advisor.errors import ModelError, SpecError
 from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, View, check_form
 from harness.backbones.cloze import Cloze
 from harness.backbones.decoder_tokens import DecoderTokens, pad
-from harness.backbones.encoder_trainee import EncoderTrainee, tokenize
+from harness.backbones.encoder_trainee import EncoderTrainee, segments, tokenize
 from harness.backbones.heads import pool
 from harness.backbones.onnx_runtime import (
     ExportFailed,
@@ -169,7 +169,7 @@ class EncoderBackbone(FrozenModel):
         """
         if self.device.type != "cpu":
             raise SpecError(f"8-bit features are computed on a CPU; got device {self.device}")
-        network = LastStates(self.model)
+        network = LastStates(self.model, self.tokenizer)
         try:
             whole, _ = exported(
                 network, self._example("a b c", "d"), self._example("a", "b c d e f", "")
@@ -223,7 +223,12 @@ class EncoderBackbone(FrozenModel):
                 )
             inputs = {"input_ids": ids.numpy(), "attention_mask": mask.numpy()}
             return {-1: torch.from_numpy(self._quantised(inputs))}
-        output = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=not only_last)
+        output = self.model(
+            input_ids=ids,
+            attention_mask=mask,
+            output_hidden_states=not only_last,
+            **segments(self.tokenizer, self.model, ids),
+        )
         return {
             layer: output.last_hidden_state if layer == -1 else output.hidden_states[layer]
             for layer in layers
@@ -251,9 +256,12 @@ class EncoderBackbone(FrozenModel):
 class LastStates(nn.Module):
     """An encoder as a network of one output, as exporters want it."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         super().__init__()
-        self.model = model
+        self.model, self._tokenizer = model, tokenizer
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        return self.model(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        kinds = segments(self._tokenizer, self.model, input_ids)
+        return self.model(
+            input_ids=input_ids, attention_mask=attention_mask, **kinds
+        ).last_hidden_state

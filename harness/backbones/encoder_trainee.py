@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from harness.backbones.transformers_body import (
 )
 from harness.tasks.base import Task
 from harness.tasks.templates import DEFAULT, instruct, label_words
+from harness.text_pair import TextPair
 
 DROPOUT = 0.1
 """Before the head, as BERT was fine-tuned (Devlin et al. 2019, appendix A.2)."""
@@ -82,8 +84,9 @@ class EncoderTrainee(HeadTrainee):
         """Right-padded rows.
 
         Returns:
-            "input_ids" and "attention_mask" (int64), shape (B, L); with prompt vectors among
-            the text "slots", the vector that stands in a place, -1 for none.
+            "input_ids" and "attention_mask" (int64), shape (B, L), "token_type_ids" where the
+            model tells two texts apart; with prompt vectors among the text "slots", the vector
+            that stands in a place, -1 for none.
         """
         rows = self._rows(inputs)
         device = self.head.weight.device
@@ -93,12 +96,14 @@ class EncoderTrainee(HeadTrainee):
             rows = [row for row, _ in placed]
             batch["slots"], _ = pad([slots for _, slots in placed], device, left=False, fill=-1)
         ids, real = pad(rows, device, left=False, fill=self._padding)
-        return batch | {"input_ids": ids, "attention_mask": real.long()}
+        kinds = segments(self._tokenizer, self.body, ids)
+        return batch | {"input_ids": ids, "attention_mask": real.long()} | kinds
 
     def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Pooled last states; prompt vectors are attended to, but not pooled."""
         ids, mask = batch["input_ids"], batch["attention_mask"]
         own = mask.bool()
+        kinds = {key: batch[key] for key in ("token_type_ids",) if key in batch}
         if isinstance(self.prompt, EncoderPrefix):
             prefix = mask.new_ones(len(ids), len(self.prompt))
             first = self.prompt.first_position
@@ -107,14 +112,15 @@ class EncoderTrainee(HeadTrainee):
                 attention_mask=torch.cat([prefix, mask], dim=1),
                 position_ids=torch.arange(first, first + ids.shape[1], device=ids.device)[None],
                 past_key_values=self.prompt(len(ids)),
+                **kinds,
             )
         elif isinstance(self.prompt, PromptVectors):
             slots = batch["slots"]
             own = own & (slots < 0)
             embeddings = self.prompt(self.body.get_input_embeddings()(ids), slots)
-            output = self.body(inputs_embeds=embeddings, attention_mask=mask)
+            output = self.body(inputs_embeds=embeddings, attention_mask=mask, **kinds)
         else:
-            output = self.body(input_ids=ids, attention_mask=mask)
+            output = self.body(input_ids=ids, attention_mask=mask, **kinds)
         return pool(output.last_hidden_state, own, self.pooling)
 
     def body_groups(self) -> list[list[nn.Parameter]]:
@@ -172,7 +178,28 @@ class EncoderTrainee(HeadTrainee):
 def tokenize(
     tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], max_tokens: int
 ) -> list[list[int]]:
-    """Token rows with special tokens, each cut to `max_tokens`."""
+    """Token rows with special tokens, each cut to `max_tokens`, of a pair the longer text first."""
     if not texts:
         return []
+    if isinstance(texts[0], TextPair):
+        pairs = cast(Sequence[TextPair], texts)
+        parts = [one.first for one in pairs], [one.second for one in pairs]
+        return tokenizer(*parts, truncation="longest_first", max_length=max_tokens)["input_ids"]
     return tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+
+
+def segments(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, ids: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """The model's keyword for which of two texts a token belongs to; empty where it has none.
+
+    The second text begins behind the first separator (Devlin et al. 2019, figure 2).
+
+    Args:
+        ids: Right-padded rows, shape (B, L).
+    """
+    separator = tokenizer.sep_token_id
+    if separator is None or getattr(model.config, "type_vocab_size", 0) < 2:
+        return {}
+    ends = (ids == separator).long()
+    return {"token_type_ids": ((ends.cumsum(dim=1) - ends) > 0).long()}

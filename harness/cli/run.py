@@ -86,7 +86,19 @@ _TOKENS = 128
     "--metric", default="accuracy", show_default=True, metavar="NAME", help="accuracy or macro_f1."
 )
 @click.option("--target", type=float, metavar="SCORE", help="Score that is needed, in [0, 1].")
+@click.option(
+    "--task",
+    metavar="ID",
+    help="classification or pair_classification; without it, pairs where there is a second text.",
+)
 @click.option("--text-column", default="text", show_default=True, metavar="NAME")
+@click.option(
+    "--text-b-column",
+    default="text_b",
+    show_default=True,
+    metavar="NAME",
+    help="The second text of a pair.",
+)
 @click.option("--label-column", default="label", show_default=True, metavar="NAME")
 @click.option(
     "--group-column",
@@ -145,7 +157,9 @@ def run(
     seeds: int,
     metric: str,
     target: float | None,
+    task: str | None,
     text_column: str,
+    text_b_column: str,
     label_column: str,
     group_column: str | None,
     label_names: str | None,
@@ -187,6 +201,8 @@ def run(
         metric=metric.replace("-", "_"),
         target=target,
         text_column=text_column,
+        text_b_column=text_b_column,
+        task=None if task is None else _id(task),
         label_column=label_column,
         label_names=_names(label_names),
         description=description,

@@ -6,14 +6,15 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.errors import DataError
+from advisor.errors import DataError, SpecError
 from harness.datasets import images, tables
-from harness.datasets.base import DataRequest, Dataset, Finding
+from harness.datasets.base import DataRequest, Dataset, Finding, Split
 from harness.datasets.checks import examine
 from harness.datasets.digest import content_digest
 from harness.datasets.labels import Classes, drop_unseen, find_classes, refuse_unseen
 from harness.datasets.rows import Reading, Rows
 from harness.splits import hold_out
+from harness.text_pair import TextPair
 
 
 def assemble(
@@ -65,7 +66,20 @@ def assemble(
         named_labels=classes.named,
         findings=tuple(findings),
         digest=content_digest(classes.names, (train, test_split, ood_split)),
+        task=_task(request, train),
     )
+
+
+def _task(request: DataRequest, train: Split) -> str:
+    """What is asked of these inputs, after making sure that it is what the user said.
+
+    Raises:
+        SpecError: If these inputs cannot be asked that.
+    """
+    found = tables.PAIRS if isinstance(train.inputs[0], TextPair) else "classification"
+    if request.task is not None and request.task != found:
+        raise SpecError(f"task {request.task} needs other inputs: {request.data!r} is for {found}.")
+    return found
 
 
 def _extra(

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+TEXT_B = "text_b"
+"""The column that makes a table one of pairs of texts."""
+
 
 @dataclass(frozen=True)
 class DataRequest:
@@ -16,6 +19,9 @@ class DataRequest:
 
     Attributes:
         data: A file, a folder, or the name of packaged data.
+        text_b_column: The second text of a pair.
+        task: A task id; None for pairs of texts where the second column is there, else single
+            inputs.
         test_fraction: Share held out as the test set when the source has none of its own.
         seed: Draws that held-out part; the same for every strategy and run.
     """
@@ -23,6 +29,8 @@ class DataRequest:
     data: str
     text_column: str = "text"
     label_column: str = "label"
+    text_b_column: str = TEXT_B
+    task: str | None = None
     label_names: tuple[str, ...] | None = None
     description: str | None = None
     test_data: str | None = None
@@ -37,7 +45,8 @@ class Split:
     """Inputs and targets side by side; never changed after it is made.
 
     Attributes:
-        inputs: Texts (str) or image files (Path), length n.
+        inputs: Texts (str, pairs of them `harness.text_pair.TextPair`) or image files (Path),
+            length n.
         targets: Class indices, int64, shape (n,).
         ids: Where each row came from ("train.csv:17", "ants/1.jpg"), length n.
         groups: Rows of one group never fall on two sides of a split; None if there are none.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.datasets.base import Split
+from harness.text_pair import TextPair
 
 
 def content_digest(label_names: Sequence[str], splits: Sequence[Split | None]) -> str:
@@ -29,10 +30,15 @@ def content_digest(label_names: Sequence[str], splits: Sequence[Split | None]) -
         if split is None:
             continue
         for item in split.inputs:
-            add(
-                item.read_bytes()
-                if isinstance(item, Path)
-                else item.encode("utf-8", "surrogatepass")
-            )
+            for piece in _pieces(item):
+                add(piece)
         add(split.targets.astype(">i8").tobytes())
     return digest.hexdigest()
+
+
+def _pieces(item: str | Path) -> list[bytes]:
+    """The bytes of an image file, of a text, or of each text of a pair."""
+    if isinstance(item, Path):
+        return [item.read_bytes()]
+    texts = (item.first, item.second) if isinstance(item, TextPair) else (item,)
+    return [text.encode("utf-8", "surrogatepass") for text in texts]

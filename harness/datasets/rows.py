@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.datasets.base import Finding
+from harness.text_pair import TextPair
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,8 @@ def text_rows(
     ids: Sequence[str],
     groups: Sequence[str] | None = None,
 ) -> Rows:
-    """Rows of texts, blanks at either end removed."""
-    stripped = tuple(text.strip() for text in texts)
+    """Rows of texts or pairs of them, blanks at either end removed."""
+    stripped = tuple(_stripped(text) for text in texts)
     return Rows(
         inputs=stripped,
         labels=tuple(labels),
@@ -99,6 +100,12 @@ def text_rows(
         signatures=tuple(Signature(text, normalised(text)) for text in stripped),
         groups=None if groups is None else tuple(groups),
     )
+
+
+def _stripped(text: str) -> str:
+    if isinstance(text, TextPair):
+        return TextPair(text.first.strip(), text.second.strip())
+    return text.strip()
 
 
 # Marks of a sentence only: brackets, emoticons and signs such as %, @ or # carry meaning.

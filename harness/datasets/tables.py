@@ -12,9 +12,11 @@ from pathlib import Path
 from advisor.errors import DataError
 from harness.datasets.base import DataRequest, Finding
 from harness.datasets.rows import Reading, Rows, text_rows
+from harness.text_pair import TextPair
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 VALIDATION_NAMES = ("val", "valid", "validation", "dev")
+PAIRS = "pair_classification"
 _SHOWN = 20  # column names in an error message
 
 Record = tuple[int, dict[str, str]]  # line number, cells by column
@@ -66,17 +68,20 @@ def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, .
     content = _decode(path)
     lines = path.suffix.lower() == ".jsonl"
     records = _json_lines(path, content) if lines else _delimited(path, content)
-    texts, labels, ids, groups = [], [], [], []
-    empty = 0
+    texts: list[str] = []
+    labels, ids, groups = [], [], []
+    empty, second = 0, None
     for number, (line, cells) in enumerate(records):
         if number == 0:  # of JSON rows, the first decides: a later one may lack an empty cell
-            _check_columns(path, list(cells), request)
+            second = _second_column(request, list(cells))
+            _check_columns(path, list(cells), request, second)
         text = cells.get(request.text_column, "").strip()
         label = cells.get(request.label_column, "").strip()
-        if not text or not label:
+        other = None if second is None else cells.get(second, "").strip()
+        if not text or not label or other == "":
             empty += 1
             continue
-        texts.append(text)
+        texts.append(text if other is None else TextPair(text, other))
         labels.append(label)
         ids.append(f"{path.name}:{line}")
         if request.group_column is not None:
@@ -168,9 +173,17 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _check_columns(path: Path, found: list[str], request: DataRequest) -> None:
+def _second_column(request: DataRequest, found: list[str]) -> str | None:
+    """The column of the second text; None where rows are single texts."""
+    if request.task == PAIRS or (request.task is None and request.text_b_column in found):
+        return request.text_b_column
+    return None
+
+
+def _check_columns(path: Path, found: list[str], request: DataRequest, second: str | None) -> None:
     wanted = {
         "--text-column": request.text_column,
+        "--text-b-column": second,
         "--label-column": request.label_column,
         "--group-column": request.group_column,
     }

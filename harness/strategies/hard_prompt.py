@@ -46,9 +46,11 @@ from harness.tasks.base import Task
 from harness.tasks.templates import (
     TEMPLATES,
     Template,
+    as_input,
     instruct,
     join,
     label_words,
+    shown,
     template,
 )
 
@@ -257,13 +259,13 @@ class HardPrompting(Strategy):
         """An uncalibrated prompt with as many demonstrations as the window has room for."""
         words = label_words(task.label_names)
         nearest = self.selection == "nearest" and self.n_demonstrations > 0
-        shown = tuple((text, words[target]) for text, target in drawn)
+        demonstrated = tuple((shown(text), words[target]) for text, target in drawn)
         prompt = Prompt(
             template=template,
             instruction=instruct(template, task.description, words),
-            demonstrations=() if nearest else shown,
-            pool=shown if nearest else (),
-            neighbours=min(self.n_demonstrations, len(shown)) if nearest else 0,
+            demonstrations=() if nearest else demonstrated,
+            pool=demonstrated if nearest else (),
+            neighbours=min(self.n_demonstrations, len(demonstrated)) if nearest else 0,
             labels=words,
             label_tokens=(1,) * len(words),
             text_tokens=0,
@@ -299,7 +301,7 @@ class HardPrompting(Strategy):
         if not prompt.neighbours:
             return None
         pool, query = (
-            self._directions([text for text, _ in prompt.pool]),
+            self._directions([as_input(text) for text, _ in prompt.pool]),
             self._directions(texts),
         )
         order = np.argsort(query @ pool.T, axis=1, kind="stable")

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from advisor.errors import ModelError
-from harness.tasks.templates import Template, continuations, join, render_query
+from harness.tasks.templates import Shown, Template, continuations, join, render_query
 
 FILE = "prompt.json"
 SCHEMA_VERSION = 1
@@ -23,7 +23,7 @@ class Prompt:
 
     Attributes:
         instruction: As written in front, "" for none.
-        demonstrations: (text, label words) pairs in the order in which they are shown.
+        demonstrations: (text, label words) in the order in which they are shown.
         pool: Pairs from which each query gets its own demonstrations; neighbours: how many.
         labels: Label words in the order of the classes.
         label_tokens: Tokens of each label, for the normalised likelihood.
@@ -35,14 +35,14 @@ class Prompt:
 
     template: Template
     instruction: str
-    demonstrations: tuple[tuple[str, str], ...]
+    demonstrations: tuple[tuple[Shown, str], ...]
     labels: tuple[str, ...]
     label_tokens: tuple[int, ...]
     text_tokens: int
     calibration: str
     log_prior: tuple[float, ...]
     length_normalization: str
-    pool: tuple[tuple[str, str], ...] = ()
+    pool: tuple[tuple[Shown, str], ...] = ()
     neighbours: int = 0
 
     @property
@@ -54,7 +54,7 @@ class Prompt:
         return continuations(self.labels)
 
     def queries(
-        self, texts: Sequence[str], shown: Sequence[Sequence[int]] | None = None
+        self, texts: Sequence[Shown], shown: Sequence[Sequence[int]] | None = None
     ) -> list[str]:
         """What follows the prefix for each text.
 

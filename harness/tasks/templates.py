@@ -13,8 +13,12 @@ from dataclasses import dataclass
 
 from advisor.errors import SpecError, UnknownName
 from harness.tasks.base import Task
+from harness.text_pair import TextPair
 
 NO_DESCRIPTION = "Classify the text."
+
+Shown = str | tuple[str, str]
+"""A text as a prompt keeps it: itself, or the two of a pair."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +30,38 @@ class Template:
         instruction: Opens the prompt; may hold "{description}" and "{labels}"; "" for none.
         query: Holds "{text}" and ends with a colon, after which the label follows. A
             demonstration is a query with its label.
+        pair: The same for two texts: holds "{first}" and "{second}".
     """
 
     id: str
     instruction: str
     query: str
+    pair: str = "Text 1: {first}\nText 2: {second}\nLabel:"
 
 
 TEMPLATES: dict[str, Template] = {
     template.id: template
     for template in (
         Template("label", "{description} Possible labels: {labels}.", "Text: {text}\nLabel:"),
-        Template("category", "{description} Categories: {labels}.", "{text}\nCategory:"),
+        Template(
+            "category",
+            "{description} Categories: {labels}.",
+            "{text}\nCategory:",
+            "{first}\n{second}\nCategory:",
+        ),
         Template(
             "answer",
             "Question: {description} Choose one of: {labels}.",
             "Input: {text}\nAnswer:",
+            "Premise: {first}\nHypothesis: {second}\nAnswer:",
         ),
-        Template("quote", "{description} Choices: {labels}.", '"{text}" is an example of:'),
-        Template("bare", "", "{text}\nLabel:"),
+        Template(
+            "quote",
+            "{description} Choices: {labels}.",
+            '"{text}" is an example of:',
+            '"{first}" and "{second}" are an example of:',
+        ),
+        Template("bare", "", "{text}\nLabel:", "{first}\n{second}\nLabel:"),
     )
 }
 DEFAULT = TEMPLATES["label"]
@@ -99,8 +116,8 @@ def instruct(template: Template, description: str | None, words: Sequence[str]) 
     return filled.strip()
 
 
-def join(template: Template, instruction: str, demonstrations: Sequence[tuple[str, str]]) -> str:
-    """The prefix of a prompt from an instruction and (text, label words) pairs."""
+def join(template: Template, instruction: str, demonstrations: Sequence[tuple[Shown, str]]) -> str:
+    """The prefix of a prompt from an instruction and (text, label words) demonstrations."""
     parts = [instruction] if instruction else []
     parts += [f"{render_query(template, text)} {label}" for text, label in demonstrations]
     return "".join(f"{part}\n" for part in parts)
@@ -109,13 +126,26 @@ def join(template: Template, instruction: str, demonstrations: Sequence[tuple[st
 def render(template: Template, task: Task, demonstrations: Sequence[tuple[str, int]] = ()) -> str:
     """The prefix of a prompt: instruction, then demonstrations as (text, class index)."""
     words = label_words(task.label_names)
-    shown = [(text, words[target]) for text, target in demonstrations]
-    return join(template, instruct(template, task.description, words), shown)
+    answered = [(text, words[target]) for text, target in demonstrations]
+    return join(template, instruct(template, task.description, words), answered)
 
 
-def render_query(template: Template, text: str) -> str:
-    """The question about one text; a label follows it after one space."""
-    return template.query.format(text=one_line(text))
+def render_query(template: Template, text: Shown) -> str:
+    """The question about one text or pair of texts; a label follows it after one space."""
+    parts = shown(text)
+    if isinstance(parts, str):
+        return template.query.format(text=one_line(parts))
+    return template.pair.format(first=one_line(parts[0]), second=one_line(parts[1]))
+
+
+def shown(text: Shown) -> Shown:
+    """A text as a prompt keeps it."""
+    return (text.first, text.second) if isinstance(text, TextPair) else text
+
+
+def as_input(text: Shown) -> str:
+    """What `shown` was given: a model's input."""
+    return text if isinstance(text, str) else TextPair(*text)
 
 
 def one_line(text: str) -> str:

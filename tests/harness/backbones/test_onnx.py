@@ -96,7 +96,7 @@ def test_encoders_export_with_their_mask(family, empty_cache):
     """Padding stays without effect, and the encoder itself is what it was: no dropout."""
     model = tiny_encoder(family)
     before = model.features(["a good film"], pooling="mean")
-    network = LastStates(model.model)
+    network = LastStates(model.model, model.tokenizer)
     padded = {"input_ids": torch.tensor([[0, 7, 8, 2], [0, 9, 2, 1]])}
     padded["attention_mask"] = (padded["input_ids"] != 1).long()
     longer = {"input_ids": torch.tensor([[0, 7, 8, 9, 6, 2], [0, 9, 2, 1, 1, 1]])}

@@ -14,6 +14,7 @@ from harness.datasets.base import DataRequest, Dataset
 from harness.datasets.checks import clusters
 from harness.datasets.images import signature
 from harness.datasets.load import load_dataset
+from harness.text_pair import TextPair
 
 FOLDER = Path(
     os.environ.get("ADVISOR_DATASETS", Path(__file__).resolve().parents[4] / "shared" / "datasets")
@@ -99,4 +100,11 @@ def test_another_set_can_be_the_shifted_one() -> None:
 
 
 def test_text_pairs_read_as_single_texts_are_warned_of() -> None:
-    assert counts(load("nli_mnli"))["conflicting_labels"] > 1000
+    assert counts(load("nli_mnli", task="classification"))["conflicting_labels"] > 1000
+
+
+def test_text_pairs_are_read_as_pairs_by_themselves() -> None:
+    data = load("nli_mnli")
+    assert data.task == "pair_classification"
+    assert isinstance(data.train.inputs[0], TextPair)
+    assert "conflicting_labels" not in counts(data)
