@@ -10,13 +10,13 @@ unknown, and intervals are over examples alone and therefore too narrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from advisor.errors import UnknownName
-from harness.metrics import METRICS, f1_mean
+from harness.metrics import METRICS
 
 RESAMPLES = 2000
 _ENTRIES = 4_000_000  # of the resampling matrix that are held in memory at once
@@ -49,8 +49,9 @@ def bootstrap_scores(
     """Each strategy's score, averaged over the drawn seeds, in every resample.
 
     Args:
-        predictions: Strategy -> predicted class indices, shape (seeds, n_test).
-        targets: Class indices, shape (n_test,).
+        predictions: Strategy -> answers, shape (seeds, n_test) or (seeds, n_test, d): class
+            indices, numbers or texts, as the metric wants them.
+        targets: The right ones, shape (n_test,) or (n_test, d).
 
     Returns:
         Strategy -> float64, shape (resamples,); paired across strategies.
@@ -59,11 +60,15 @@ def bootstrap_scores(
         UnknownName: For an unknown metric.
         ValueError: If shapes do not fit.
     """
-    if metric not in _RESAMPLED:
-        raise UnknownName("metric", metric, _RESAMPLED)
+    if metric not in METRICS:
+        raise UnknownName("metric", metric, METRICS)
     for name, array in predictions.items():
-        if array.ndim != 2 or array.shape[1] != len(targets) or 0 in array.shape:
+        if array.shape[1:] != targets.shape or 0 in array.shape:
             raise ValueError(f"{name}: shape {array.shape} is not (seeds, {len(targets)})")
+    statistics = {
+        name: [METRICS[metric].statistics(row, targets) for row in array]
+        for name, array in predictions.items()
+    }
     rng = np.random.default_rng(seed)
     drawn_seeds = {
         count: _draws(rng, resamples, count) / count
@@ -73,9 +78,9 @@ def bootstrap_scores(
     block = max(1, _ENTRIES // len(targets))
     for start in range(0, resamples, block):
         weights = _draws(rng, min(block, resamples - start), len(targets))
-        for name, array in predictions.items():
-            by_seed = np.stack([_RESAMPLED[metric](weights, row, targets) for row in array], axis=1)
-            shares = drawn_seeds[len(array)][start : start + len(weights)]
+        for name, rows in statistics.items():
+            by_seed = np.stack([METRICS[metric].score(weights @ row) for row in rows], axis=1)
+            shares = drawn_seeds[len(rows)][start : start + len(weights)]
             scores[name].append((by_seed * shares).sum(axis=1))
     return {name: np.concatenate(parts) for name, parts in scores.items()}
 
@@ -109,8 +114,8 @@ def paired_difference(
     """Score of a minus score of b with its interval, on the same test examples.
 
     Args:
-        a: Predicted class indices, shape (seeds, n_test); b likewise, perhaps of other seeds.
-        targets: Class indices, shape (n_test,).
+        a: Answers, shape (seeds, n_test, …); b likewise, perhaps of other seeds.
+        targets: Shape (n_test, …).
     """
     scores = bootstrap_scores(
         {"a": a, "b": b}, targets, metric=metric, resamples=resamples, seed=seed
@@ -130,7 +135,7 @@ def win_rate(
     """Share of resamples in which each strategy leads; strategies that tie share the resample.
 
     Args:
-        predictions: Strategy -> predicted class indices, shape (seeds, n_test).
+        predictions: Strategy -> answers, shape (seeds, n_test, …).
 
     Returns:
         Strategy -> share in [0, 1]; they sum to 1.
@@ -147,24 +152,6 @@ def _draws(rng: np.random.Generator, resamples: int, n: int) -> np.ndarray:
     return (
         np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float32)
     )
-
-
-def _accuracy(weights: np.ndarray, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    return weights @ (predictions == targets).astype(np.float32) / np.float64(len(targets))
-
-
-def _macro_f1(weights: np.ndarray, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    classes = np.arange(max(predictions.max(), targets.max()) + 1)
-    said = (predictions[:, None] == classes).astype(np.float32)
-    true = (targets[:, None] == classes).astype(np.float32)
-    return f1_mean(weights @ (said * true), weights @ said, weights @ true)
-
-
-# Scores from weights, shape (resamples, n_test), how often each example was drawn.
-_RESAMPLED: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
-    "accuracy": _accuracy,
-    "macro_f1": _macro_f1,
-}
 
 
 def _mean_score(predictions: np.ndarray, targets: np.ndarray, metric: str) -> float:

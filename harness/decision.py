@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.comparison import Interval, interval, paired_difference, win_rate
 from harness.records import RunRecord
-from harness.trial import read_predictions
+from harness.trial import compared_answers, read_predictions
 from harness.tuning import StrategyOutcome
 
 _INELIGIBLE = ("failed", "refused", "stopped")
@@ -42,11 +42,11 @@ class Decision:
 
 @dataclass(frozen=True)
 class Answers:
-    """Predicted and right classes of one split.
+    """Given and right answers of one split, as metrics compare them.
 
     Attributes:
-        predicted: Strategy -> class indices, shape (seeds, n).
-        targets: Shape (n,).
+        predicted: Strategy -> answers, shape (seeds, n, …).
+        targets: Shape (n, …).
     """
 
     predicted: dict[str, np.ndarray]
@@ -122,7 +122,7 @@ def common_answers(
     predicted, targets = {}, np.empty(0, dtype=np.int64)
     for id, finals in running.items():
         arrays = [read_predictions(folder, finals[seed]) for seed in seeds]
-        predicted[id] = np.stack([one[f"{split}_probabilities"].argmax(axis=1) for one in arrays])
+        predicted[id] = np.stack([compared_answers(one, split) for one in arrays])
         targets = arrays[0][f"{split}_targets"]
     return Answers(predicted, targets)
 
@@ -134,7 +134,7 @@ def _pooled_validation(
     predicted, targets = {}, np.empty(0, dtype=np.int64)
     for id, finals in running.items():
         arrays = [read_predictions(folder, finals[seed]) for seed in seeds]
-        rows = [one["validation_probabilities"].argmax(axis=1) for one in arrays]
+        rows = [compared_answers(one, "validation") for one in arrays]
         predicted[id] = np.concatenate(rows)[None, :]
         targets = np.concatenate([one["validation_targets"] for one in arrays])
     return Answers(predicted, targets)

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from advisor.errors import SpecError
-from harness.backbones.base import ModelFacts
+from harness.backbones.base import Backbone, ModelFacts
 from harness.bench import Draw
 from harness.budget import MAX_TRIALS, MIN_TRIALS, TRIALS_WITHOUT_BUDGET, Schedule
-from harness.catalog import STRATEGIES, TASKS
+from harness.catalog import BACKBONES, STRATEGIES, TASKS
 from harness.datasets.base import Dataset, Split
 from harness.datasets.load import load_dataset
 from harness.device import pick_device
@@ -84,9 +84,8 @@ def make_plan(question: Question) -> Plan:
             f"model {question.model!r} reads {facts.modality}s, data {question.data!r} are "
             f"{dataset.modality}s. Give a model and data that go together."
         )
-    task = TASKS.load(dataset.task)(
-        label_names=dataset.label_names, description=dataset.description, metric=question.metric
-    )
+    task: Task = TASKS.load(dataset.task).of(dataset, question.metric)
+    _check_family(facts, task)
     draws = {
         seed: Draw(*draw_examples(dataset.train, question.examples, seed, task.n_classes))
         for seed in range(question.seeds)
@@ -134,3 +133,15 @@ def _mean_tokens(dataset: Dataset, max_tokens: int) -> float | None:
 
 def _tokens(texts: Sequence[str]) -> np.ndarray:
     return np.array([len(text.split()) * _TOKENS_PER_WORD for text in texts])
+
+
+def _check_family(facts: ModelFacts, task: Task) -> None:
+    """Raises SpecError if no strategy makes a model of this family answer this task."""
+    family = facts.family if facts.access == "weights" else "api"
+    backbone: type[Backbone] = BACKBONES.load(family)
+    if task.id not in backbone.tasks:
+        able = ", ".join(sorted(backbone.tasks))
+        raise SpecError(
+            f"model {facts.name!r} is of family {facts.family!r}, which cannot do {task.id}. "
+            f"It does {able}; `harness matrix` shows which families do {task.id}."
+        )

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from advisor.errors import DataError
 from harness.text_pair import TextPair
 from harness.winner import Manifest, predict, read_manifest
@@ -30,8 +32,9 @@ def predict_file(run: Path, given: Path, *, device: str = "auto") -> str:
     """Predict every row of a table, or every image of a folder.
 
     Returns:
-        CSV: the input's columns, `prediction`, and `probability_LABEL` for every label. A folder
-        of images has the column `file`.
+        CSV: the input's columns, `prediction`, and for classes `probability_LABEL` for every
+        label. Several numbers are one prediction, parted by blanks. A folder of images has the
+        column `file`.
 
     Raises:
         OutputError: If the run has no winner.
@@ -40,17 +43,28 @@ def predict_file(run: Path, given: Path, *, device: str = "auto") -> str:
     """
     manifest = read_manifest(run)
     inputs = read_inputs(given, manifest)
-    probabilities, _ = predict(run, inputs.values, device=device)
-    added = [PREDICTION, *(f"probability_{label}" for label in manifest.label_names)]
+    answers, _ = predict(run, inputs.values, device=device)
+    added = [PREDICTION]
+    if manifest.output == "probabilities":
+        added += [f"probability_{label}" for label in manifest.label_names]
     if taken := sorted(set(added) & set(inputs.header)):
         raise DataError(f"{given} has a column {taken[0]!r} already. Rename it first.")
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow([*inputs.header, *added])
-    for row, probability in zip(inputs.rows, probabilities, strict=True):
-        label = manifest.label_names[int(probability.argmax())]
-        table.writerow([*row, label, *(f"{value:.6f}" for value in probability)])
+    for row, answer in zip(inputs.rows, answers, strict=True):
+        table.writerow([*row, *_cells_of(answer, manifest)])
     return written.getvalue()
+
+
+def _cells_of(answer: np.ndarray, manifest: Manifest) -> list[str]:
+    """What is written of one answer."""
+    if manifest.output == "texts":
+        return [str(answer)]
+    if manifest.output == "numbers":
+        return [" ".join(f"{value:.6g}" for value in answer)]
+    label = manifest.label_names[int(answer.argmax())]
+    return [label, *(f"{value:.6f}" for value in answer)]
 
 
 def read_inputs(given: Path, manifest: Manifest) -> Inputs:

@@ -25,6 +25,7 @@ class Question(BaseModel):
         model: A folder, hub id, "timm:NAME" or packaged name.
         task: A task id; None for what the data look like.
         data: A CSV file, a folder of images per class or a packaged name.
+        metric: None for the task's own.
         strategies: Strategy ids, in the order in which they are measured.
         examples: Labelled examples, training and validation together; None for all.
         budget_seconds: Wall clock of the whole run; None for a budget counted in trials.
@@ -44,7 +45,7 @@ class Question(BaseModel):
     examples: int | None = None
     budget_seconds: float | None = None
     seeds: int = 3
-    metric: str = "accuracy"
+    metric: str | None = None
     target: float | None = None
     text_column: str = "text"
     label_column: str = "label"
@@ -77,7 +78,7 @@ class Question(BaseModel):
             )
         if self.task is not None and self.task not in TASKS.names():
             raise UnknownName("task", self.task, TASKS.names())
-        if self.metric not in METRICS:
+        if self.metric is not None and self.metric not in METRICS:
             raise UnknownName("metric", self.metric, METRICS)
         if self.target is not None and not 0 < self.target <= 1:
             raise SpecError(

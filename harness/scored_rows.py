@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 
 from harness.backbones.base import TokenCounter
 from harness.bench import Bench
@@ -23,13 +27,19 @@ def write_rows(bench: Bench) -> None:
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow(["id", *columns, question.label_column])
-    labels = bench.task.label_names
     for id, given, target in zip(
         bench.test.ids, bench.test.inputs, bench.test.targets, strict=True
     ):
         texts = (given.first, given.second) if isinstance(given, TextPair) else (given,)
-        table.writerow([id, *texts, labels[target]])
+        table.writerow([id, *texts, _written(target, bench.task.label_names)])
     write_text(bench.folder / TEST_FILE, written.getvalue().removesuffix("\n"))
+
+
+def _written(target: Any, labels: Sequence[str]) -> str:
+    """A target as it stood in the data: a class by its name, numbers parted by blanks."""
+    if isinstance(target, np.integer):
+        return labels[int(target)]
+    return str(target) if isinstance(target, str) else " ".join(f"{one:.6g}" for one in target)
 
 
 def cut_texts(bench: Bench) -> list[Finding]:

@@ -48,12 +48,12 @@ def draw_examples(pool: Split, n: int | None, seed: int, n_classes: int) -> tupl
         raise SpecError(
             f"{n_classes} classes need at least {n_classes} examples, one of each; got {n}."
         )
-    if len(present := np.unique(pool.targets)) < n_classes:
+    if len(present := np.unique(pool.strata)) < n_classes:
         raise DataError(f"the pool has rows of {len(present)} of {n_classes} classes only.")
     rng = np.random.default_rng(seed)
     shuffled = rng.permutation(len(pool))
-    validates = _held(pool.targets, pool.groups, VALIDATION_SHARE, shuffled, seed)
-    chosen = _proportional_order(pool.targets, validates, shuffled)[:n]
+    validates = _held(pool.strata, pool.groups, VALIDATION_SHARE, shuffled, seed)
+    chosen = _proportional_order(pool.strata, validates, shuffled)[:n]
     return pool.take(chosen[~validates[chosen]]), pool.take(chosen[validates[chosen]])
 
 

@@ -16,11 +16,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from advisor.errors import SpecError, WorkFailed
 from harness.backbones.base import Trainee
 from harness.datasets.base import Split
-from harness.inference import OutOfMemory, autocast, predict_log_probabilities
+from harness.inference import OutOfMemory, autocast, targets_of
 from harness.pacing import MARGIN, Pace, rate_multiplier, still_falling
 from harness.strategies.base import Interrupted, TrialBudget
 from harness.tasks.base import Task
 from harness.train_settings import TrainResult, TrainSettings
+from harness.validation import validate
 
 BUCKET_BATCHES = 8
 """Batches that are sorted by length together: enough to save padding, few enough to mix."""
@@ -241,7 +242,7 @@ class _Loop:
         for start in range(0, len(batch), self.rows_at_once):
             piece = batch[start : start + self.rows_at_once]
             encoded = self.trainee.encode([self.rows.inputs[row] for row in piece], augment=True)
-            targets = torch.as_tensor(self.rows.targets[piece], device=self.device)
+            targets = targets_of(self.rows, piece, self.device)
             with autocast(self.device):
                 loss = self.trainee.loss(encoded, targets) * (len(piece) / len(batch))
             loss.backward()
@@ -256,21 +257,17 @@ class _Loop:
             self.pace.validated(step, 0.0)
             return False
         started = time.perf_counter()
-        logs = predict_log_probabilities(
-            self.trainee,
-            self.validation.inputs,
-            n_classes=self.task.n_classes,
-            cancelled=self.budget.cancelled,
+        loss, score = validate(
+            self.trainee, self.validation, self.task, cancelled=self.budget.cancelled
         )
-        targets = self.validation.targets
-        loss = float(-logs[np.arange(len(targets)), targets].mean())
         if not math.isfinite(loss):
             raise Diverged(
                 f"the validation loss was {loss:g} after step {step}; use a learning rate below "
                 f"{self.settings.learning_rate:g}"
             )
-        scores = self.task.scores(np.exp(logs), targets)
-        point |= {"validation_loss": loss, "validation_score": scores[self.task.metric]}
+        point["validation_loss"] = loss
+        if score is not None:
+            point["validation_score"] = score
         self.flops += self.flops_per_cost * self.pace.validation_cost / 3
         if loss < self.best_loss:
             self.best_loss, self.best_step = loss, step

@@ -14,7 +14,7 @@ from harness.bench import PREDICTIONS, Bench
 from harness.datasets.base import Split
 from harness.measures import measure
 from harness.memory import PeakMemory
-from harness.metrics import at_temperature, fit_temperature
+from harness.metrics.classification import at_temperature, fit_temperature
 from harness.progress import TrialMoved
 from harness.records import Asked, Happened, RunRecord, Setting, Stage, Status
 from harness.strategies.base import Interrupted, Strategy, TrialBudget
@@ -22,7 +22,7 @@ from harness.strategies.base import Interrupted, Strategy, TrialBudget
 
 @dataclass
 class Scoring:
-    """Scores, recalls, times and probabilities of one fitted strategy, split by split."""
+    """Scores, recalls, times and answers of one fitted strategy, split by split."""
 
     scores: dict[str, dict[str, float]] = field(default_factory=dict)
     per_class: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -44,19 +44,19 @@ class Scoring:
         """Predict a split and score it; an empty split has no score.
 
         Raises:
-            ValueError: If what was predicted are no probabilities.
+            ValueError: If what was predicted are no answers of the task.
         """
         if len(split) == 0:
             return
         started, charged = time.perf_counter(), strategy.charged_seconds_
-        probabilities = strategy.predict(split.inputs)
+        answers = strategy.predict(split.inputs)
         wall = time.perf_counter() - started
         self.seconds[name] = wall + strategy.charged_seconds_ - charged
-        self.scores[name] = bench.task.scores(probabilities, split.targets)
-        recalls = bench.task.per_class(probabilities, split.targets)
+        self.scores[name] = bench.task.scores(answers, split.targets)
+        recalls = bench.task.per_class(answers, split.targets)
         self.per_class[name] = {k: recall for k, recall in recalls.items() if recall is not None}
         self.arrays |= {
-            f"{name}_probabilities": probabilities,
+            f"{name}_{bench.task.output}": answers,
             f"{name}_targets": split.targets,
             f"{name}_ids": np.array(split.ids, dtype=np.str_),
         }
@@ -65,8 +65,11 @@ class Scoring:
         """Fit a temperature on validation and score the unseen splits with it, too.
 
         Returns:
-            "temperature"; nothing where there was no validation or nothing else to score.
+            "temperature"; nothing where there was no validation or nothing else to score, or
+            where answers are no probabilities.
         """
+        if bench.task.output != "probabilities":
+            return {}
         unseen = [name for name in bench.unseen if name in self.scores]
         if "validation" not in self.scores or not unseen:
             return {}
@@ -175,11 +178,20 @@ def score_finalist(
 
 
 def read_predictions(folder: Path, record: RunRecord) -> dict[str, np.ndarray]:
-    """Arrays of a record: SPLIT_probabilities (n, k), SPLIT_targets (n,), SPLIT_ids (n,)."""
+    """Arrays of a record: SPLIT_targets, SPLIT_ids and, by the kind of the task's answers,
+    SPLIT_probabilities (n, n_classes), SPLIT_numbers (n, n_outputs) or SPLIT_texts (n,)."""
     if record.happened.predictions is None:
         return {}
     with np.load(folder / record.happened.predictions, allow_pickle=False) as arrays:
         return {name: arrays[name] for name in arrays.files}
+
+
+def compared_answers(arrays: Mapping[str, np.ndarray], split: str) -> np.ndarray:
+    """What metrics compare with the targets: of probabilities the likeliest class, shape (n,);
+    numbers, shape (n, n_outputs), and texts, shape (n,), as they are."""
+    if (probabilities := arrays.get(f"{split}_probabilities")) is not None:
+        return probabilities.argmax(axis=1)
+    return next(arrays[name] for name in (f"{split}_numbers", f"{split}_texts") if name in arrays)
 
 
 def _attempt(bench: Bench, work: Callable[[], None]) -> Happened:

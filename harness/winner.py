@@ -19,6 +19,7 @@ from harness.catalog import STRATEGIES, TASKS
 from harness.folder import WINNER, write_text
 from harness.models import load_backbone, resolve_model
 from harness.records import RunRecord, Settings
+from harness.tasks.base import Output, Task
 from harness.text_pair import TextPair
 
 MANIFEST = "manifest.json"
@@ -30,6 +31,7 @@ class Manifest(BaseModel):
     Attributes:
         model: What the user called it; model_digest: hash of the weights it was fitted on.
         text_b_column: Where the second text of a pair is read from; None for single inputs.
+        output: Kind of its answers; task_settings: what makes the task again.
         scores: Split -> metric -> value of this very model (the finalist of seed 0).
         trial: Content id of its record.
     """
@@ -42,8 +44,9 @@ class Manifest(BaseModel):
     model_facts: dict[str, JsonValue]
     model_digest: str
     task: str
+    output: Output
+    task_settings: dict[str, JsonValue]
     label_names: tuple[str, ...]
-    description: str | None
     metric: str
     modality: str
     text_column: str
@@ -104,7 +107,7 @@ def predict(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, Manifest]:
-    """Class probabilities of the winner of a run, shape (n, n_classes), and its manifest.
+    """Answers of the winner of a run, of the kind of its task, and its manifest.
 
     Raises:
         OutputError: If the run has no winner.
@@ -118,9 +121,7 @@ def predict(
             f"Put back the weights with digest {manifest.model_digest[:12]} or run again."
         )
     backbone = load_backbone(facts, device, manifest.max_tokens)
-    task = TASKS.load(manifest.task)(
-        label_names=manifest.label_names, description=manifest.description, metric=manifest.metric
-    )
+    task: Task = TASKS.load(manifest.task)(**manifest.task_settings)
     strategy = STRATEGIES.load(manifest.strategy).load(run / WINNER, backbone, task)
     return strategy.predict(tuple(inputs)), manifest
 
@@ -133,8 +134,9 @@ def _manifest(bench: Bench, final: RunRecord) -> Manifest:
         model_facts=asdict(facts),
         model_digest=facts.digest,
         task=bench.task.id,
+        output=bench.task.output,
+        task_settings=bench.task.settings(),
         label_names=bench.task.label_names,
-        description=bench.task.description,
         metric=bench.task.metric,
         modality=bench.dataset.modality,
         text_column=bench.question.text_column,

@@ -64,6 +64,7 @@ class ApiBackbone(FrozenModel):
         sure: Whether the endpoint gives log-probabilities; None until it was asked.
     """
 
+    tasks = frozenset({"classification", "pair_classification"})
     poolings: tuple[str, ...] = ()
     int8 = False
 

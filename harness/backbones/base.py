@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -101,17 +101,26 @@ class Trainee(nn.Module):
         self.register_module("head", None)
         self.register_module("prompt", None)
 
-    def encode(self, inputs: Sequence[Any], *, augment: bool = False) -> dict[str, torch.Tensor]:
-        """Inputs as tensors on the model's device (tokenized and padded, or decoded images)."""
+    def encode(self, inputs: Sequence[Any], *, augment: bool = False) -> dict[str, Any]:
+        """Inputs as tensors on the model's device (tokenized and padded, or decoded images), and
+        whatever of them else the methods below need."""
         raise NotImplementedError
 
-    def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Log-probabilities over the classes, shape (B, n_classes), normalised."""
+    def answers(self, batch: dict[str, Any]) -> torch.Tensor | list[str]:
+        """Answers of the kind of the task: log-probabilities over the classes, normalised, shape
+        (B, n_classes); numbers, shape (B, n_outputs); or texts, length B."""
         raise NotImplementedError
 
-    def loss(self, batch: dict[str, torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
-        """Mean training loss of a batch; targets are class indices, shape (B,)."""
-        return nn.functional.nll_loss(self.log_probabilities(batch), targets)
+    def loss(self, batch: dict[str, Any], targets: Any) -> torch.Tensor:
+        """Mean training loss of a batch.
+
+        Args:
+            targets: Class indices, shape (B,), numbers, shape (B, n_outputs), both as tensors on
+                the model's device; or texts, a numpy array of shape (B,).
+        """
+        log_probabilities = self.answers(batch)
+        assert isinstance(log_probabilities, torch.Tensor)
+        return nn.functional.nll_loss(log_probabilities, targets)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Trainable parameters from input to output, for layer-wise learning rates."""
@@ -213,6 +222,7 @@ class Backbone(Protocol):
     """A loaded pretrained model. Its own weights are frozen and never change.
 
     Attributes:
+        tasks: Ids of the tasks the family can be asked at all.
         facts: What is known of the model.
         device: Where it computes.
         poolings: What `features` accepts as pooling, the recommended one first.
@@ -220,6 +230,7 @@ class Backbone(Protocol):
         int8: Whether `features` uses a quantised copy (opt-in).
     """
 
+    tasks: ClassVar[frozenset[str]]
     facts: ModelFacts
     device: torch.device
     poolings: tuple[str, ...]

@@ -39,6 +39,7 @@ BATCH_LOGITS = 64_000_000
 class DecoderBackbone(FrozenModel):
     """A decoder with its tokenizer; implements `Backbone` and `LabelScorer`."""
 
+    tasks = frozenset({"classification", "pair_classification"})
     poolings = ("mean", "last", "max")
 
     def __init__(

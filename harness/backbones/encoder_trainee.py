@@ -62,8 +62,8 @@ class EncoderTrainee(HeadTrainee):
         width = model.config.hidden_size * (2 if pooling == "cls_mean" else 1)
         super().__init__(
             own_copy(model, frozen=frozen or prompt is not None, pretrained=pretrained),
+            task,
             width=width,
-            n_classes=task.n_classes,
             dropout=DROPOUT,
             device=model.device,
         )

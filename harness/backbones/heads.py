@@ -12,6 +12,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from harness.backbones.base import Trainee
+from harness.tasks.base import Task
 
 _ROWS = 32
 
@@ -19,7 +20,8 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class HeadTrainee(Trainee):
-    """A body whose pooled output a linear layer turns into class scores.
+    """A body whose pooled output a linear layer turns into scores, of which the task makes
+    probabilities of classes or numbers.
 
     Args:
         body: The trainee's own copy.
@@ -30,14 +32,15 @@ class HeadTrainee(Trainee):
     head: nn.Linear
 
     def __init__(
-        self, body: nn.Module, *, width: int, n_classes: int, dropout: float, device: torch.device
+        self, body: nn.Module, task: Task, *, width: int, dropout: float, device: torch.device
     ) -> None:
         super().__init__()
         self.body = body
+        self.task = task
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(width, n_classes, device=device)
+        self.head = nn.Linear(width, task.n_outputs, device=device)
 
-    def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def pooled(self, batch: dict[str, Any]) -> torch.Tensor:
         """What the head reads, shape (B, width)."""
         raise NotImplementedError
 
@@ -45,8 +48,15 @@ class HeadTrainee(Trainee):
         """All parameters of the body, from input to output."""
         raise NotImplementedError
 
-    def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        return self.head(self.dropout(self.pooled(batch))).float().log_softmax(dim=-1)
+    def scores(self, batch: dict[str, Any]) -> torch.Tensor:
+        """What the head says, shape (B, n_outputs)."""
+        return self.head(self.dropout(self.pooled(batch)))
+
+    def answers(self, batch: dict[str, Any]) -> torch.Tensor:
+        return self.task.answer(self.scores(batch))
+
+    def loss(self, batch: dict[str, Any], targets: torch.Tensor) -> torch.Tensor:
+        return self.task.loss(self.scores(batch), targets)
 
     @torch.no_grad()
     def represent(self, inputs: Sequence[Any]) -> np.ndarray:

@@ -121,7 +121,7 @@ class TextToTextTrainee(Trainee):
         slots, _ = pad([slots for _, slots in surrounded], device, left=True, fill=-1)
         return {"input_ids": ids, "attention_mask": real, "slots": slots}
 
-    def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def answers(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Likelihoods of the whole labels, normalised over the classes, shape (B, n_classes)."""
         tree = self._tree
         logits = self._tail_logits(
@@ -254,8 +254,8 @@ class LastTokenClassifier(HeadTrainee):
         assert isinstance(body, PreTrainedModel)
         super().__init__(
             own_copy(body, frozen=frozen, pretrained=pretrained),
+            task,
             width=model.config.hidden_size,
-            n_classes=task.n_classes,
             dropout=HEAD_DROPOUT,
             device=model.device,
         )

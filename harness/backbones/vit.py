@@ -39,6 +39,7 @@ class VitBackbone(FrozenModel):
     recommended pooling (He et al. 2022, arXiv:2111.06377, appendix A.1).
     """
 
+    tasks = frozenset({"classification"})
     max_tokens: int | None = None
     int8 = False
 

@@ -154,8 +154,8 @@ class VitTrainee(HeadTrainee):
     ) -> None:
         super().__init__(
             own_copy(model, frozen=frozen or prompt is not None, pretrained=pretrained),
+            task,
             width=width * (2 if pooling == "cls_mean" else 1),
-            n_classes=task.n_classes,
             dropout=0.0,
             device=device,
         )
@@ -170,7 +170,7 @@ class VitTrainee(HeadTrainee):
 
     def encode(self, inputs: Sequence[Path], *, augment: bool = False) -> dict[str, torch.Tensor]:
         """ "pixels", shape (B, 3, height, width)."""
-        pixels = self._reader.read(inputs, augment=augment)
+        pixels = self._reader.read(inputs, augment=augment and self.task.mirrors)
         return {"pixels": pixels.to(self.head.weight.device, non_blocking=True)}
 
     def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:

@@ -83,7 +83,7 @@ _TOKENS = 128
     help="Draws of the examples; the best setting is scored on each.",
 )
 @click.option(
-    "--metric", default="accuracy", show_default=True, metavar="NAME", help="accuracy or macro_f1."
+    "--metric", metavar="NAME", help="What selects; without it the task's own, of classes accuracy."
 )
 @click.option("--target", type=float, metavar="SCORE", help="Score that is needed, in [0, 1].")
 @click.option(
@@ -155,7 +155,7 @@ def run(
     fixed: tuple[str, ...],
     prompt_position: str | None,
     seeds: int,
-    metric: str,
+    metric: str | None,
     target: float | None,
     task: str | None,
     text_column: str,
@@ -198,7 +198,7 @@ def run(
         examples=_whole(examples, "examples"),
         budget_seconds=None if budget is None else parse_duration(budget, "budget"),
         seeds=seeds,
-        metric=metric.replace("-", "_"),
+        metric=None if metric is None else _id(metric),
         target=target,
         text_column=text_column,
         text_b_column=text_b_column,

@@ -47,7 +47,8 @@ class Split:
     Attributes:
         inputs: Texts (str, pairs of them `harness.text_pair.TextPair`) or image files (Path),
             length n.
-        targets: Class indices, int64, shape (n,).
+        targets: Class indices, int64, shape (n,); numbers, float64, shape (n, d); or texts,
+            numpy's str, shape (n,). See `harness.tasks.base`.
         ids: Where each row came from ("train.csv:17", "ants/1.jpg"), length n.
         groups: Rows of one group never fall on two sides of a split; None if there are none.
     """
@@ -59,6 +60,12 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    @property
+    def strata(self) -> np.ndarray:
+        """What draws are proportional to, int64, shape (n,): the classes, if there are any."""
+        classes = self.targets.dtype.kind == "i"
+        return self.targets if classes else np.zeros(len(self), dtype=np.int64)
 
     def take(self, rows: Sequence[int] | np.ndarray) -> Split:
         """The rows at these positions, in this order."""
@@ -91,12 +98,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A classification data set, read and checked.
+    """A data set for one task, read and checked.
 
     Attributes:
         train: The pool from which training and validation examples are drawn.
         test: Read once per finished strategy and only reported.
         ood: A shifted test set, scored beside the normal one; None if there is none.
+        task: Id of the task; extra: what that task needs to know besides, plain JSON.
+        label_names: () where there are no classes.
         named_labels: False when the labels are bare numbers without given names, so that a
             prompt would have nothing to say.
         digest: Content hash (sha256 hex) of all inputs, targets and label names.

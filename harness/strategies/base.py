@@ -151,7 +151,8 @@ class Strategy:
         raise NotImplementedError
 
     def predict(self, inputs: Sequence[Any]) -> np.ndarray:
-        """Class probabilities, float64, shape (n, n_classes).
+        """Answers of the kind of the task (`harness.tasks.base`), one an input: for classes
+        probabilities, float64, shape (n, n_classes).
 
         Raises:
             NotFitted: Before `fit` or `load`.

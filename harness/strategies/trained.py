@@ -17,7 +17,7 @@ from advisor.errors import ModelError
 from harness import training
 from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
-from harness.inference import predict_log_probabilities
+from harness.inference import predict_answers
 from harness.splits import VALIDATION_SHARE
 from harness.strategies.base import (
     DataFacts,
@@ -69,14 +69,14 @@ class TrainedStrategy(Strategy):
         result = training.train(
             trainee, train, validation, settings, task=task, seed=seed, budget=budget
         )
-        self.trainee_, self._n_classes = trainee, task.n_classes
+        self.trainee_, self._task = trainee, task
         report = fit_report(trainee, settings, result)
         self.report_ = replace(report, chosen={**report.chosen, **chosen})
         return self
 
     def predict(self, inputs: Sequence[Any]) -> np.ndarray:
         trainee = self._fitted()
-        return np.exp(predict_log_probabilities(trainee, inputs, n_classes=self._n_classes))
+        return predict_answers(trainee, inputs, self._task)
 
     def save(self, folder: Path) -> None:
         """What changed of the body, head.safetensors if there is a head, strategy.json."""
@@ -98,7 +98,7 @@ class TrainedStrategy(Strategy):
         self._load(trainee, folder)
         if trainee.head is not None:
             load_module(trainee.head, folder / _HEAD)
-        self.trainee_, self._n_classes = trainee, task.n_classes
+        self.trainee_, self._task = trainee, task
         return self
 
     def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:

@@ -16,7 +16,7 @@ from harness.folder import RESULT_FILE, STORE_FILE
 from harness.records import RunRecord
 from harness.store import Store
 from harness.studies.spec import Cell, Comparison, Study
-from harness.trial import read_predictions
+from harness.trial import compared_answers, read_predictions
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def _compare(comparison: Comparison, done: Sequence[Cell], out: Path) -> Iterato
                 [(out / cell.name, mine[seed]) for seed in seeds],
                 [(out / other.name, its[seed]) for seed in seeds],
                 split,
-                cell.question.metric,
+                mine[seeds[0]].asked.metric,
             )
             yield Verdict(
                 comparison.claim, cell.data, cell.examples, split, found.mean, found.low, found.high
@@ -231,7 +231,7 @@ def _difference(
 
     def answers(side: Sequence[tuple[Path, RunRecord]]) -> tuple[np.ndarray, np.ndarray]:
         arrays = [read_predictions(folder, record) for folder, record in side]
-        said = np.stack([one[f"{split}_probabilities"].argmax(axis=1) for one in arrays])
+        said = np.stack([compared_answers(one, split) for one in arrays])
         return said, arrays[0][f"{split}_targets"]
 
     (said_a, targets), (said_b, _) = answers(a), answers(b)

@@ -1,10 +1,27 @@
-"""The contract of a task: what is predicted, how it is put to a model, how it is scored."""
+"""The contract of a task: what is predicted, how it is put to a model, how it is scored.
+
+A task's answers are of one of three kinds, which is all that strategies and models need to know
+to say them:
+
+- "probabilities": of classes; float64, shape (n, n_classes), rows sum to 1. Targets are class
+  indices, int64, shape (n,).
+- "numbers": float64, shape (n, n_outputs), in the units of the targets, which have that shape.
+- "texts": str, shape (n,), compared with target texts of that shape. Tags of words are a text of
+  one tag a word, joined by blanks.
+"""
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.datasets.base import Dataset, Split
+
+Output = Literal["probabilities", "numbers", "texts"]
 
 
 class Task(Protocol):
@@ -12,32 +29,63 @@ class Task(Protocol):
 
     Attributes:
         id: Registered name ("classification").
-        label_names: Class names in the order of the target indices.
+        output: Kind of its answers, see above.
+        head: What a head on an encoder or an image network reads: "pooled" (one vector of each
+            input) or "tokens" (the states of all tokens).
+        mirrors: Whether a mirrored or cropped image keeps its target.
+        label_names: Class names in the order of the target indices; () where there are none.
         description: What the user said the task is, for prompts; None if nothing was said.
-        metric: The metric that selects and is reported first ("accuracy", "macro_f1").
+        metric: The metric that selects and is reported first.
+        metrics: What `metric` may be (names in `harness.metrics.METRICS`), the default first.
     """
 
     id: str
+    output: Output
+    head: Literal["pooled", "tokens"]
+    mirrors: bool
     label_names: tuple[str, ...]
     description: str | None
     metric: str
+    metrics: tuple[str, ...]
 
-    @property
-    def n_classes(self) -> int: ...
-
-    def scores(self, probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
-        """Every metric of the task.
+    @classmethod
+    def of(cls, dataset: Dataset, metric: str | None) -> Self:
+        """The task of a data set.
 
         Args:
-            probabilities: Shape (n, n_classes), rows sum to 1.
-            targets: Class indices, shape (n,).
+            metric: None for the default.
 
-        Returns:
-            Metric name -> value; always holds `metric`. Accuracies and F1 are in [0, 1].
+        Raises:
+            UnknownName: If the task has no such metric.
+            SpecError: If the data set cannot be asked this.
         """
 
-    def per_class(self, probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
-        """Recall of each class by name; None for a class without rows among the targets."""
+    def settings(self) -> dict[str, Any]:
+        """Keywords with which the constructor makes the same task again; plain JSON."""
 
-    def baselines(self, train, test, *, seed: int) -> dict[str, dict[str, float]]:
-        """Scores of predictors that use no pretrained model (majority; TF-IDF or colours)."""
+    @property
+    def n_classes(self) -> int:
+        """Number of classes; 1 where there are none, so that one example is enough."""
+
+    @property
+    def n_outputs(self) -> int:
+        """Width of a head: classes or numbers; of tags, how many there are."""
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean loss of a head's raw scores, shape (B, n_outputs), for answers in numbers."""
+
+    def answer(self, scores: torch.Tensor) -> torch.Tensor:
+        """A head's raw scores as log-probabilities or as numbers, shape (B, n_outputs)."""
+
+    def scores(self, answers: np.ndarray, targets: np.ndarray) -> dict[str, float]:
+        """Every metric of the task, and what is reported besides; always holds `metric`.
+
+        Raises:
+            ValueError: If these are no answers of the task to so many rows.
+        """
+
+    def per_class(self, answers: np.ndarray, targets: np.ndarray) -> dict[str, float | None]:
+        """Recall of each class by name; None for a class without rows; {} without classes."""
+
+    def baselines(self, train: Split, test: Split, *, seed: int) -> dict[str, dict[str, float]]:
+        """Scores of predictors that use no pretrained model, fitted on all examples."""

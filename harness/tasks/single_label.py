@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
 from advisor.errors import SpecError, UnknownName
-from harness import metrics
 from harness.baselines import fit_baselines
-from harness.datasets.base import Split
+from harness.datasets.base import Dataset, Split
+from harness.metrics import METRICS
+from harness.metrics import classification as metrics
+
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class SingleLabel:
 
     Raises:
         SpecError: For fewer than two classes.
-        UnknownName: For a metric that is not one of `harness.metrics.METRICS`.
+        UnknownName: For a metric that is not one of `metrics`.
     """
 
     label_names: tuple[str, ...]
@@ -26,15 +31,45 @@ class SingleLabel:
     metric: str = "accuracy"
     id: str = ""
 
+    output: ClassVar[Literal["probabilities"]] = "probabilities"
+    head: ClassVar[Literal["pooled"]] = "pooled"
+    mirrors: ClassVar[bool] = True
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
+
     def __post_init__(self) -> None:
         if len(self.label_names) < 2:
             raise SpecError(f"{self.id} needs at least two classes; got {len(self.label_names)}.")
-        if self.metric not in metrics.METRICS:
-            raise UnknownName("metric", self.metric, metrics.METRICS)
+        if self.metric not in self.metrics:
+            raise UnknownName("metric", self.metric, self.metrics)
+
+    @classmethod
+    def of(cls, dataset: Dataset, metric: str | None) -> Self:
+        """See `Task.of`."""
+        return cls(dataset.label_names, dataset.description, metric or cls.metrics[0])
+
+    def settings(self) -> dict[str, Any]:
+        """See `Task.settings`."""
+        return {
+            "label_names": list(self.label_names),
+            "description": self.description,
+            "metric": self.metric,
+        }
 
     @property
     def n_classes(self) -> int:
         return len(self.label_names)
+
+    @property
+    def n_outputs(self) -> int:
+        return self.n_classes
+
+    def loss(self, scores: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Mean negative log-likelihood."""
+        return scores.float().log_softmax(dim=-1).gather(1, targets[:, None]).neg().mean()
+
+    def answer(self, scores: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities."""
+        return scores.float().log_softmax(dim=-1)
 
     def scores(self, probabilities: np.ndarray, targets: np.ndarray) -> dict[str, float]:
         """accuracy and macro_f1 in [0, 1], log_loss in nats, ece in [0, 1] (15 equal bins).
@@ -48,7 +83,7 @@ class SingleLabel:
         """
         probabilities = metrics.checked_probabilities(probabilities, len(targets), self.n_classes)
         predictions = probabilities.argmax(axis=1)
-        return {name: score(predictions, targets) for name, score in metrics.METRICS.items()} | {
+        return {name: METRICS[name](predictions, targets) for name in self.metrics} | {
             "log_loss": metrics.log_loss(probabilities, targets),
             "ece": metrics.expected_calibration_error(probabilities, targets),
         }

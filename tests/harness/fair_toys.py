@@ -78,7 +78,7 @@ def toy_bench(folder: Path, question: Question, dataset: Dataset | None = None, 
     return Bench(
         question=question,
         backbone=ToyBackbone(),
-        task=Classification(LABELS, metric=question.metric),
+        task=Classification(LABELS, metric=question.metric or "accuracy"),
         dataset=dataset,
         draws=draws,
         test=dataset.test,

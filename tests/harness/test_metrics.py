@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from harness import metrics
+from harness.metrics import classification as metrics
 
 
 @st.composite

@@ -46,11 +46,11 @@ def run(
 
 
 def logs(trainee: ToyTrainee) -> np.ndarray:
-    return predict_log_probabilities(trainee, TEST.inputs, n_classes=TASK.n_classes)
+    return predict_log_probabilities(trainee, TEST.inputs, TASK)
 
 
 def validation_loss(trainee: ToyTrainee) -> float:
-    scores = predict_log_probabilities(trainee, VALIDATION.inputs, n_classes=TASK.n_classes)
+    scores = predict_log_probabilities(trainee, VALIDATION.inputs, TASK)
     return float(-scores[np.arange(len(VALIDATION)), VALIDATION.targets].mean())
 
 
@@ -216,10 +216,10 @@ class Narrow(ToyTrainee):
 
     fits = 3
 
-    def log_probabilities(self, batch):
+    def answers(self, batch):
         if len(batch["ids"]) > type(self).fits:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 MiB")
-        return super().log_probabilities(batch)
+        return super().answers(batch)
 
 
 def test_too_little_memory_halves_the_rows_at_once_and_goes_on(
@@ -309,7 +309,7 @@ from harness.inference import predict_log_probabilities
 from tests.harness.toy import ToyBackbone, toy_split, toy_task
 trainee = ToyBackbone("decoder").trainee(toy_task())
 trainee.load_body(Path(sys.argv[1]))
-found = predict_log_probabilities(trainee, toy_split(100, 3).inputs, n_classes=4)
+found = predict_log_probabilities(trainee, toy_split(100, 3).inputs, toy_task())
 np.save(sys.argv[2], found)
 """
 

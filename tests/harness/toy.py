@@ -189,7 +189,7 @@ class ToyTrainee(Trainee):
         if head:
             self.head = nn.Linear(WIDTH, task.n_classes)
         else:  # what the model would say, before it was taught what a label means
-            self.register_buffer("answers", answers.weight.detach(), persistent=False)
+            self.register_buffer("label_vectors", answers.weight.detach(), persistent=False)
         if spec is not None:
             self.prompt = _Prompt(spec, body)
 
@@ -198,7 +198,7 @@ class ToyTrainee(Trainee):
         ids = nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)
         return {"ids": ids.clamp(min=0), "real": ids >= 0}
 
-    def log_probabilities(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    def answers(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         embeddings, real, prefixes = self.body.embed(batch["ids"]), batch["real"], None
         own = real
         if self.prompt is not None and self.prompt.kind == "prefix":
@@ -210,7 +210,7 @@ class ToyTrainee(Trainee):
             own, real = torch.cat([~there, own], dim=1), torch.cat([there, real], dim=1)
         last = self.body.states(embeddings, real, prefixes)[-1]
         mean = (last * own[:, :, None]).sum(dim=1) / own.sum(dim=1, keepdim=True)
-        scores = mean @ self.answers.T if self.head is None else self.head(mean)
+        scores = mean @ self.label_vectors.T if self.head is None else self.head(mean)
         return scores.log_softmax(dim=-1)
 
     def layer_groups(self) -> list[list[nn.Parameter]]:

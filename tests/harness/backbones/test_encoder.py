@@ -116,8 +116,8 @@ def test_features_report_progress_and_accept_nothing():
 def test_predictions_do_not_depend_on_the_batch(family, prompt):
     trainee = backbone(family).trainee(TASK, prompt=prompt, pooling="cls_mean").eval()
     with torch.inference_mode():
-        together = trainee.log_probabilities(trainee.encode(TEXTS))
-        alone = [trainee.log_probabilities(trainee.encode([text])) for text in TEXTS]
+        together = trainee.answers(trainee.encode(TEXTS))
+        alone = [trainee.answers(trainee.encode([text])) for text in TEXTS]
     np.testing.assert_allclose(together, torch.cat(alone), atol=1e-5)
     np.testing.assert_allclose(together.exp().sum(dim=1), np.ones(len(TEXTS)), atol=1e-5)
 
@@ -179,9 +179,9 @@ def test_mixed_precision_trains_too(prompt):
     """Prefix and text meet in attention in different number formats."""
     trainee = backbone("bert").trainee(TASK, prompt=prompt).eval()
     batch = trainee.encode(TEXTS)
-    whole = trainee.log_probabilities(batch).detach()
+    whole = trainee.answers(batch).detach()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mixed = trainee.log_probabilities(batch)
+        mixed = trainee.answers(batch)
     assert mixed.dtype == torch.float32
     np.testing.assert_allclose(mixed.detach(), whole, atol=0.1)
     mixed[:, 0].sum().backward()
@@ -281,7 +281,7 @@ def test_a_saved_body_predicts_the_same(tmp_path: Path):
     again.head.load_state_dict(trainee.head.state_dict())
     again.load_body(tmp_path)
     with torch.inference_mode():
-        expected, got = (t.eval().log_probabilities(t.encode(TEXTS)) for t in (trainee, again))
+        expected, got = (t.eval().answers(t.encode(TEXTS)) for t in (trainee, again))
     np.testing.assert_array_equal(expected, got)
     loaded = EncoderBackbone.from_location(
         ModelFacts("saved", "encoder", 1, 2, 32, "text", location=str(tmp_path)),

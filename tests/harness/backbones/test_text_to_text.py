@@ -65,7 +65,7 @@ def test_probabilities_and_loss_are_those_of_whole_labels(family):
     scores = label_scores(model, model.tokens.rows(queries()))
     with torch.no_grad():
         torch.testing.assert_close(
-            trainee.log_probabilities(batch), scores.log_softmax(dim=-1), atol=1e-4, rtol=0
+            trainee.answers(batch), scores.log_softmax(dim=-1), atol=1e-4, rtol=0
         )
         targets = torch.tensor([2, 0, 1])
         expected = -scores[torch.arange(3), targets].mean()
@@ -77,7 +77,7 @@ def test_probabilities_equal_those_of_label_scoring(family):
     model = backbone(family)
     scores = torch.tensor(model.label_logprobs(queries(), continuations(WORDS)))
     with torch.no_grad():
-        logs = model.trainee(TASK).eval().log_probabilities(model.trainee(TASK).encode(TEXTS))
+        logs = model.trainee(TASK).eval().answers(model.trainee(TASK).encode(TEXTS))
     torch.testing.assert_close(logs.double(), scores.log_softmax(dim=-1), atol=1e-4, rtol=0)
 
 
@@ -86,8 +86,8 @@ def test_probabilities_equal_those_of_label_scoring(family):
 def test_a_row_does_not_depend_on_its_batch(family, form):
     trainee = backbone(family).trainee(TASK, **form).eval()
     with torch.no_grad():
-        together = trainee.log_probabilities(trainee.encode(TEXTS))
-        alone = [trainee.log_probabilities(trainee.encode([text])) for text in TEXTS]
+        together = trainee.answers(trainee.encode(TEXTS))
+        alone = [trainee.answers(trainee.encode([text])) for text in TEXTS]
     torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=0)
     torch.testing.assert_close(together.exp().sum(dim=-1), torch.ones(len(TEXTS)))
 
@@ -101,7 +101,7 @@ def test_vectors_started_from_text_act_like_that_text(family):
     n_start = len(model.tokens.start)
     contexts = [row[:n_start] + said + row[n_start:] for row in model.tokens.rows(queries())]
     with torch.no_grad():
-        logs = trainee.log_probabilities(trainee.encode(TEXTS))
+        logs = trainee.answers(trainee.encode(TEXTS))
         expected = label_scores(model, contexts).log_softmax(dim=-1)
     torch.testing.assert_close(logs, expected, atol=1e-4, rtol=0)
 
@@ -111,7 +111,7 @@ def test_vectors_behind_stand_between_query_and_label():
     said = model.tokens.plain([INSTRUCTION])[0][:5]
     trainee = model.trainee(TASK, prompt=PromptSpec("prompt", 5, "behind", "text")).eval()
     with torch.no_grad():
-        logs = trainee.log_probabilities(trainee.encode(TEXTS))
+        logs = trainee.answers(trainee.encode(TEXTS))
         contexts = [row + said for row in model.tokens.rows(queries())]
         expected = label_scores(model, contexts).log_softmax(dim=-1)
     torch.testing.assert_close(logs, expected, atol=1e-4, rtol=0)
@@ -122,7 +122,7 @@ def test_prefix_vectors_started_from_text_act_like_that_text():
     said = model.tokens.plain([INSTRUCTION])[0][:7]
     trainee = model.trainee(TASK, prompt=PromptSpec("prefix", 7, "before", "text")).eval()
     with torch.no_grad():
-        logs = trainee.log_probabilities(trainee.encode(TEXTS))
+        logs = trainee.answers(trainee.encode(TEXTS))
         contexts = [said + row for row in model.tokens.rows(queries())]
         expected = label_scores(model, contexts).log_softmax(dim=-1)
     torch.testing.assert_close(logs, expected, atol=1e-4, rtol=0)
@@ -193,7 +193,7 @@ def test_a_saved_body_predicts_the_same(family, form, tmp_path):
         fresh.head.load_state_dict(trained.head.state_dict())
     batch = trained.encode(TEXTS)
     with torch.no_grad():
-        assert torch.equal(trained.log_probabilities(batch), fresh.log_probabilities(batch))
+        assert torch.equal(trained.answers(batch), fresh.answers(batch))
     assert all(parameter.requires_grad for parameter in fresh.parameters())
 
 
@@ -235,7 +235,7 @@ def test_prefix_vectors_and_activation_checkpoints_do_not_go_together():
 def test_the_objective_of_the_labels_is_what_prediction_compares(family):
     trainee = backbone(family).trainee(TASK, form="labels").eval()
     batch, targets = trainee.encode(TEXTS), torch.tensor([0, 1, 2])
-    logs = trainee.log_probabilities(batch)
+    logs = trainee.answers(batch)
     torch.testing.assert_close(trainee.loss(batch, targets), -logs[torch.arange(3), targets].mean())
     whole = backbone(family).trainee(TASK).eval()
     assert whole.loss(batch, targets) > trainee.loss(batch, targets)
@@ -251,7 +251,7 @@ def test_a_label_that_begins_another_can_lose_to_it():
         optimizer.step()
         optimizer.zero_grad()
     with torch.no_grad():
-        assert trainee.log_probabilities(trainee.encode(TEXTS)).argmax(dim=-1).tolist() == [2] * 3
+        assert trainee.answers(trainee.encode(TEXTS)).argmax(dim=-1).tolist() == [2] * 3
 
 
 def test_lengths_count_the_template_and_long_texts_are_cut():
@@ -268,7 +268,7 @@ def test_rows_fit_learned_positions(form):
     model = tiny_decoder("gpt2", window=32)
     trainee = model.trainee(TASK, **form)
     with torch.no_grad():
-        logs = trainee.log_probabilities(trainee.encode(["win " * 200]))
+        logs = trainee.answers(trainee.encode(["win " * 200]))
     assert torch.isfinite(logs).all()
 
 

@@ -58,7 +58,7 @@ def test_starts_where_the_probe_ended(make: Callable[[], Backbone], pooling: str
     )
     assert chosen == {"probe_C": strength}
     with torch.no_grad():
-        said = trainee.log_probabilities(trainee.encode(TEST.inputs)).exp().numpy()
+        said = trainee.answers(trainee.encode(TEST.inputs)).exp().numpy()
     expected = probe.probabilities(backbone.features(TEST.inputs, pooling=pooling))
     np.testing.assert_allclose(said, expected, atol=1e-4)
 

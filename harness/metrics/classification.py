@@ -5,11 +5,11 @@ Ties between classes go to the lower class index, everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
+
+from harness.metrics.base import Metric, mean_of
 
 ECE_BINS = 15
 _TEMPERATURES = (0.05, 20.0)
@@ -38,21 +38,27 @@ def checked_probabilities(probabilities: np.ndarray, n: int, n_classes: int) -> 
     return probabilities
 
 
-def accuracy(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Share of rows whose predicted class is the right one, in [0, 1]."""
-    return float(np.mean(np.asarray(predictions) == targets))
+accuracy = mean_of("accuracy", lambda predictions, targets: predictions == targets)
+"""Share of rows whose predicted class is the right one, in [0, 1]."""
 
 
-def macro_f1(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Unweighted mean of the classes' F1 over classes that occur among targets or predictions.
+def _class_counts(predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Hit, predicted and actual of each class, side by side, float64, shape (n, 3 * classes)."""
+    classes = np.arange(int(max(np.max(predictions), np.max(targets))) + 1)
+    said = np.asarray(predictions)[:, None] == classes
+    true = np.asarray(targets)[:, None] == classes
+    return np.concatenate([said & true, said, true], axis=1).astype(np.float64)
 
-    A class that neither occurs nor is predicted does not count (as in scikit-learn).
-    """
-    size = int(max(np.max(predictions), np.max(targets))) + 1
-    actual = np.bincount(targets, minlength=size)
-    predicted = np.bincount(predictions, minlength=size)
-    hits = np.bincount(targets[predictions == targets], minlength=size)
-    return float(f1_mean(hits, predicted, actual))
+
+def _macro_f1(counts: np.ndarray) -> np.ndarray:
+    return f1_mean(*np.split(counts, 3, axis=-1))
+
+
+macro_f1 = Metric("macro_f1", _class_counts, _macro_f1)
+"""Unweighted mean of the classes' F1 over classes that occur among targets or predictions.
+
+A class that neither occurs nor is predicted does not count (as in scikit-learn).
+"""
 
 
 def f1_mean(hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
@@ -63,13 +69,6 @@ def f1_mean(hits: np.ndarray, predicted: np.ndarray, actual: np.ndarray) -> np.n
     total = predicted + actual
     f1 = 2 * hits / np.where(total > 0, total, 1)
     return f1.sum(axis=-1) / (total > 0).sum(axis=-1)
-
-
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "accuracy": accuracy,
-    "macro_f1": macro_f1,
-}
-"""What `--metric` may name: functions of predicted and right classes, higher is better."""
 
 
 def log_loss(probabilities: np.ndarray, targets: np.ndarray) -> float:
