@@ -66,6 +66,33 @@ TEMPLATES: dict[str, Template] = {
 }
 DEFAULT = TEMPLATES["label"]
 
+OPEN: dict[str, tuple[Template, ...]] = {
+    "qa": (
+        Template(
+            "qa",
+            "{description}",
+            "{text}\nAnswer:",
+            "Passage: {second}\nQuestion: {first}\nAnswer:",
+        ),
+    ),
+    "translation": (Template("translation", "{description}", "Source: {text}\nTranslation:"),),
+    "generation": (Template("generation", "{description}", "Input: {text}\nOutput:"),),
+}
+"""Task id -> templates of tasks whose answers are texts, the default first."""
+
+
+def templates_for(task: Task) -> tuple[Template, ...]:
+    """The templates a prompt for this task may have, the default first.
+
+    Raises:
+        SpecError: If there is no way of asking a language model this.
+    """
+    if task.output == "probabilities":
+        return tuple(TEMPLATES.values())
+    if task.id not in OPEN:
+        raise SpecError(f"there is no prompt for the task {task.id}")
+    return OPEN[task.id]
+
 
 def template(id: str) -> Template:
     """A template by name.
