@@ -8,6 +8,7 @@ from harness.cli.data import data
 from harness.cli.matrix import matrix
 from harness.cli.models import models
 from harness.cli.predict import predict
+from harness.cli.pretrain import pretrain
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.study import study
@@ -19,5 +20,5 @@ def app() -> None:
     """Measure which way of adapting a pretrained model works best on your data."""
 
 
-for command in (run, predict, report, models, data, matrix, study):
+for command in (run, predict, report, models, data, matrix, study, pretrain):
     app.add_command(command)
