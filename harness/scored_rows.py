@@ -8,7 +8,7 @@ import io
 from harness.backbones.base import TokenCounter
 from harness.bench import Bench
 from harness.datasets.base import Finding
-from harness.folder import write_text
+from harness.files import write_text
 from harness.text_pair import TextPair
 
 TEST_FILE = "test.csv"

@@ -16,7 +16,8 @@ from harness.artefacts import artefact_of
 from harness.backbones.base import Progress
 from harness.bench import ARTEFACTS, Bench
 from harness.catalog import STRATEGIES, TASKS
-from harness.folder import WINNER, write_text
+from harness.files import write_text
+from harness.folder import WINNER
 from harness.models import load_backbone, resolve_model
 from harness.records import RunRecord, Settings
 from harness.text_pair import TextPair
