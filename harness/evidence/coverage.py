@@ -91,7 +91,10 @@ def thin_sentence(pairs: Iterable[Pair]) -> str:
     ]
     if not said:
         return "Every pair of the four core strategies was compared often enough to learn from."
-    return f"Few contexts compare {_listed(said)}: there the advice rests on rules more than on evidence."
+    return (
+        f"Compared in few contexts, or by few source groups: {_listed(said)}. "
+        "There the advice rests on rules more than on evidence."
+    )
 
 
 def _corners(found: Sequence[Context]) -> tuple[Corner, ...]:

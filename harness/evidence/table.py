@@ -81,12 +81,12 @@ def cell(value: object) -> str:
 
 
 def _order(row: Row) -> tuple[str, ...]:
-    """By what people look for first; numbers by size."""
+    """By what people look for first, numbers by size; then by everything else."""
     return tuple(
         f"{value:024.6f}" if isinstance(value, int | float) else cell(value)
         for value in (
             row.source, row.data, row.model, row.pretraining, row.metric, row.n_train, row.strategy,
-            row.variant, row.seed, row.split, *row.key,
+            row.variant, row.seed, row.split, *(getattr(row, one.name) for one in STORED),
         )
     )  # fmt: skip
 
