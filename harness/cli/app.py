@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from harness.cli.data import data
+from harness.cli.evidence import evidence
 from harness.cli.matrix import matrix
 from harness.cli.models import models
 from harness.cli.predict import predict
@@ -20,5 +21,15 @@ def app() -> None:
     """Measure which way of adapting a pretrained model works best on your data."""
 
 
-for command in (run, predict, report, models, data, matrix, study, pretrain):
+for command in (
+    run,
+    predict,
+    report,
+    models,
+    data,
+    matrix,
+    study,
+    pretrain,
+    evidence,
+):
     app.add_command(command)
