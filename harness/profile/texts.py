@@ -22,8 +22,8 @@ from harness.profile.reference import reference_texts
 LOSS = "excess_bits_per_byte"
 FERTILITY = "excess_tokens_per_word"
 # Zero is the reference itself, which the rubric calls near. docs/profile.md has the sets behind.
-LOSS_SCALE = Scale(((-0.5, 0.0), (0.0, 0.25), (0.2, 0.5), (0.4, 0.8), (1.5, 1.0)))
-FERTILITY_SCALE = Scale(((-0.3, 0.0), (0.0, 0.25), (0.3, 0.5), (0.6, 0.8), (2.0, 1.0)))
+LOSS_SCALE = Scale(((-0.5, 0.0), (0.0, 0.25), (0.2, 0.5), (0.4, 0.8), (4.0, 1.0)))
+FERTILITY_SCALE = Scale(((-0.3, 0.0), (0.0, 0.25), (0.25, 0.5), (0.5, 0.8), (3.0, 1.0)))
 _REDRAWS = 100
 
 Statistic = Callable[[np.ndarray, np.ndarray], float]

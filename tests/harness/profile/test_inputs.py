@@ -65,7 +65,7 @@ def test_the_sample_is_drawn_by_the_seed(tmp_path: Path) -> None:
 
 def test_a_label_column_that_was_named_must_be_there(tmp_path: Path) -> None:
     table = write(tmp_path / "t.csv", "text,topic\none,a\ntwo,b\n")
-    with pytest.raises(DataError, match="no column 'topik'.*Did you mean 'topic'"):
+    with pytest.raises(DataError, match=r"no column 'topik'.*Did you mean 'topic'"):
         read(table, "topik")
 
 
