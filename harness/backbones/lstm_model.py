@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from advisor.errors import ModelError
-from harness.folder import write_json
+from harness.files import write_json
 
 MODEL_TYPE = "advisor_lstm"
 """What config.json calls the architecture."""

@@ -10,6 +10,7 @@ from harness.cli.matrix import matrix
 from harness.cli.models import models
 from harness.cli.predict import predict
 from harness.cli.pretrain import pretrain
+from harness.cli.profile import profile
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.study import study
@@ -23,6 +24,7 @@ def app() -> None:
 
 for command in (
     run,
+    profile,
     predict,
     report,
     models,

@@ -13,7 +13,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from advisor.errors import OutputError
-from harness.folder import write_json
+from harness.files import write_json
 
 FOLDER = "checkpoint"
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.pt", "state.json"

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.errors import OutputError
 from advisor.quantities import format_count, format_duration
-from harness.folder import write_text
+from harness.files import write_text
 from harness.records import OnWhat
 
 FILE = "pretraining.json"
