@@ -31,7 +31,9 @@ class Task(Protocol):
         id: Registered name ("classification").
         output: Kind of its answers, see above.
         head: What a head on an encoder or an image network reads: "pooled" (one vector of each
-            input) or "tokens" (the states of all tokens).
+            input), "tokens" (the states of all tokens) or "grid" (of whole images, one vector of
+            each of 4 x 4 places). Of a grid, the task's `in_frame` says what a crop makes of a
+            target.
         mirrors: Whether a mirrored or cropped image keeps its target.
         label_names: Class names in the order of the target indices; () where there are none.
         description: What the user said the task is, for prompts; None if nothing was said.
@@ -41,7 +43,7 @@ class Task(Protocol):
 
     id: str
     output: Output
-    head: Literal["pooled", "tokens"]
+    head: Literal["pooled", "tokens", "grid"]
     mirrors: bool
     label_names: tuple[str, ...]
     description: str | None
