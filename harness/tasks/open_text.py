@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenText:
-    """A text for each input; see `Task`. A subclass names its metrics and baselines.
+    """A text for each input; see `Task`. A subclass names its metrics, columns and baselines.
 
     Raises:
         UnknownName: For a metric that is not one of `metrics`.
@@ -31,6 +32,7 @@ class OpenText:
     head: ClassVar[Literal["tokens"]] = "tokens"
     mirrors: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]]
+    columns: ClassVar[Mapping[str, tuple[str, ...]]]
     label_names: ClassVar[tuple[str, ...]] = ()
     n_classes: ClassVar[int] = 1
     n_outputs: ClassVar[int] = 0
