@@ -50,9 +50,7 @@ def fit_baselines(train: Split, n_classes: int, *, seed: int) -> dict[str, Basel
     if len(np.unique(train.targets)) < 2:
         return fitted
     images = isinstance(train.inputs[0], Path)
-    name, features = (
-        ("colour_histogram", colour_features) if images else ("tfidf", tfidf_features)
-    )
+    name, features = ("colour_histogram", colour_features) if images else ("tfidf", tfidf_features)
     fitted[name] = LogisticBaseline(*features(train), train.targets, n_classes, seed)
     return fitted
 

@@ -65,9 +65,7 @@ class RidgeBaseline:
         targets: Of the examples, shape (n, n_outputs).
     """
 
-    def __init__(
-        self, features: Features, matrix: Matrix, targets: np.ndarray, seed: int
-    ) -> None:
+    def __init__(self, features: Features, matrix: Matrix, targets: np.ndarray, seed: int) -> None:
         from sklearn.linear_model import Ridge, RidgeCV
 
         rows = np.random.default_rng(seed).permutation(len(targets))[:_MOST]

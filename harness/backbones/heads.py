@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from advisor.errors import SpecError
 from harness.backbones.base import Trainee, View
-from harness.tasks.base import Task
+from harness.tasks.base import GridTask, Task
 
 GRID = "grid"
 """The pooling that keeps places apart: the head of `Task.head` of that name reads it."""
@@ -62,7 +62,7 @@ class HeadTrainee(Trainee):
 
     def loss(self, batch: dict[str, Any], targets: torch.Tensor) -> torch.Tensor:
         if "frames" in batch:
-            targets = self.task.in_frame(targets, batch["frames"])
+            targets = cast(GridTask, self.task).in_frame(targets, batch["frames"])
         return self.task.loss(self.scores(batch), targets)
 
     @torch.no_grad()

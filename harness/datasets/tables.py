@@ -68,14 +68,11 @@ def read(location: Path, request: DataRequest) -> Reading:
 def _read_file(
     path: Path, request: DataRequest
 ) -> tuple[Rows, tuple[Finding, ...], dict[str, str]]:
-    content = _decode(path)
-    lines = path.suffix.lower() == ".jsonl"
-    records = _json_lines(path, content) if lines else _delimited(path, content)
     texts: list[str] = []
     labels, ids, groups = [], [], []
     empty = 0
     columns: dict[str, str] = {}
-    for number, (line, cells) in enumerate(records):
+    for number, (line, cells) in enumerate(records(path)):
         if number == 0:  # of JSON rows, the first decides: a later one may lack an empty cell
             columns = _columns(request, list(cells))
             _check_columns(path, list(cells), request, columns)
@@ -100,6 +97,17 @@ def _read_file(
         return rows, (), columns
     note = f"{empty:,} of {empty + len(rows):,} rows of {path.name} have no text or no label and were left out."
     return rows, (Finding("empty_rows", "warning", note, empty),), columns
+
+
+def records(path: Path) -> Iterator[Record]:
+    """Every row of a table with its line number; cells are text.
+
+    Raises:
+        DataError: With the line that cannot be read.
+    """
+    content = _decode(path)
+    lines = path.suffix.lower() == ".jsonl"
+    return _json_lines(path, content) if lines else _delimited(path, content)
 
 
 def _decode(path: Path) -> str:
@@ -207,6 +215,18 @@ def _check_columns(
         "--label-column": columns[LABEL],
         "--group-column": request.group_column,
     }
+    check_columns(path, found, wanted)
+
+
+def check_columns(path: Path, found: Sequence[str], wanted: Mapping[str, str | None]) -> None:
+    """Make sure that columns are there.
+
+    Args:
+        wanted: The flag that names a column -> its name; None where none is wanted.
+
+    Raises:
+        DataError: With the first that is missing, what is there, and the nearest name.
+    """
     for flag, column in wanted.items():
         if column is None or column in found:
             continue

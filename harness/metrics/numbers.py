@@ -88,7 +88,10 @@ def box_iou(answers: np.ndarray, targets: np.ndarray) -> np.ndarray:
     Returns:
         float64, shape (n,). Two boxes without area have 1 if they are equal, else 0.
     """
-    low, high = np.maximum(answers[:, :2], targets[:, :2]), np.minimum(answers[:, 2:], targets[:, 2:])
+    low, high = (
+        np.maximum(answers[:, :2], targets[:, :2]),
+        np.minimum(answers[:, 2:], targets[:, 2:]),
+    )
     overlap = np.clip(high - low, 0, None).prod(axis=1)
     together = _area(answers) + _area(targets) - overlap
     equal = (answers == targets).all(axis=1)

@@ -44,9 +44,9 @@ class Localization(OpenNumbers):
         from torchvision.ops import generalized_box_iou_loss
 
         seen = (targets[:, 2:] > targets[:, :2]).all(dim=1)
-        near = smooth_l1_loss(
-            scores.float(), self.standardised(targets), reduction="none"
-        ).mean(dim=1)
+        near = smooth_l1_loss(scores.float(), self.standardised(targets), reduction="none").mean(
+            dim=1
+        )
         apart = generalized_box_iou_loss(_ordered(super().answer(scores)), targets.double())
         return ((near + apart.float()) * seen).sum() / seen.sum().clamp(min=1)
 
@@ -54,19 +54,19 @@ class Localization(OpenNumbers):
         """Boxes inside the image, x_min <= x_max and y_min <= y_max, float64, shape (B, 4)."""
         return _ordered(super().answer(scores)).clamp(0, 1)
 
-    def in_frame(self, boxes: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+    def in_frame(self, targets: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
         """Boxes as they are seen in crops of their images, perhaps mirrored; cut at the edge.
 
         Args:
-            boxes: Shape (B, 4).
+            targets: Boxes, shape (B, 4).
             frames: Left, upper, right and lower edge as shares of the image, and 1 where the
                 crop is mirrored, else 0; shape (B, 5).
         """
         import torch
 
-        frames = frames.to(boxes)
+        frames = frames.to(targets)
         low, size = frames[:, :2], frames[:, 2:4] - frames[:, :2]
-        moved = ((boxes - low.repeat(1, 2)) / size.repeat(1, 2)).clamp(0, 1)
+        moved = ((targets - low.repeat(1, 2)) / size.repeat(1, 2)).clamp(0, 1)
         mirrored = torch.stack([1 - moved[:, 2], moved[:, 1], 1 - moved[:, 0], moved[:, 3]], dim=1)
         return torch.where(frames[:, 4:] > 0, mirrored, moved)
 
