@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from harness.baselines import Features, Matrix, colour_features, tfidf_features
+from harness.baselines import colour_features, tfidf_features
 from harness.datasets.base import Split
+
+if TYPE_CHECKING:
+    from harness.baselines import Features, Matrix
 
 PENALTIES = (0.1, 1.0, 10.0, 100.0, 1000.0)
 """Of the squared weights, among which leave-one-out error chooses."""

@@ -6,14 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from PIL import Image, ImageOps
-
 from advisor.errors import DataError
 from harness.datasets import tables
 from harness.datasets.assemble import assemble
 from harness.datasets.base import DataRequest, Dataset, Finding
 from harness.datasets.image_parts import FILE, existing, in_parts
-from harness.datasets.images import image_rows
+from harness.datasets.images import image_rows, upright_size
 from harness.datasets.rows import Reading
 
 BOXES = "boxes.csv"
@@ -138,13 +136,7 @@ def _size(table: Path, line: int, cells: Mapping[str, str], file: Path) -> tuple
         if min(width, height) <= 0:
             raise DataError(f"{table}, line {line}: width and height must be above 0.")
         return width, height
-    try:
-        with Image.open(file) as image:
-            return ImageOps.exif_transpose(image).size
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(
-            f"{table}, line {line}: {file} cannot be read as an image ({error})."
-        ) from None
+    return upright_size(file)
 
 
 def _number(table: Path, line: int, cells: Mapping[str, str], column: str) -> float:

@@ -21,6 +21,7 @@ VALIDATION_NAMES = ("val", "valid", "validation", "dev")
 MOST_UNREADABLE = 0.05
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 _SIDE = 16
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: width and height change places
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -140,6 +141,22 @@ def signature(path: Path) -> Signature | None:
     grey = grey - grey.mean()
     length = float(np.linalg.norm(grey))
     return Signature(hashlib.sha256(data).hexdigest(), grey / length if length else grey)
+
+
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image as it is looked at; its pixels are not decoded.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            lies = image.getexif().get(_ORIENTATION, 1) in _TURNED
+            return (image.height, image.width) if lies else image.size
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{path} cannot be read as an image ({error}). Repair or remove it."
+        ) from None
 
 
 def _unreadable(folder: Path, bad: list[str], total: int) -> tuple[Finding, ...]:
