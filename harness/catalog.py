@@ -34,12 +34,16 @@ TASKS = Registry(
     {
         "classification": "harness.tasks.classification:Classification",
         "pair_classification": "harness.tasks.pair_classification:PairClassification",
+        "localization": "harness.tasks.localization:Localization",
+        "regression": "harness.tasks.regression:Regression",
     },
 )
 
 DATASETS = Registry(
     "data source",
     {
+        "boxes": "harness.datasets.boxes:BoxSource",
+        "image_table": "harness.datasets.image_table:ImageTableSource",
         "csv": "harness.datasets.csv_file:CsvSource",
         "image_folder": "harness.datasets.image_folder:ImageFolderSource",
         "builtin": "harness.datasets.builtin:BuiltinSource",

@@ -178,12 +178,18 @@ class View(NamedTuple):
     """One way of looking at a frozen model's outputs.
 
     Attributes:
-        pooling: How the positions of one input become one vector.
+        pooling: How the positions of one input become one vector; "grid" for the vectors of 4 x 4
+            places of a whole image side by side.
         layer: Block whose output is pooled: -1 the last one, 0 the embedding.
     """
 
     pooling: str
     layer: int = -1
+
+
+def pooled_width(width: int, pooling: str) -> int:
+    """Size of what a pooling makes of vectors of a width."""
+    return width * {"cls_mean": 2, "grid": 16}.get(pooling, 1)
 
 
 class FrozenModel:
@@ -211,7 +217,7 @@ class FrozenModel:
 
     def view_width(self, view: View) -> int:
         """Size of the vector a view gives."""
-        return self.facts.width * (2 if view.pooling == "cls_mean" else 1)
+        return pooled_width(self.facts.width, view.pooling)
 
     def earlier_layers(self) -> tuple[int, ...]:
         """Layers before the last whose outputs can be had, first to last."""

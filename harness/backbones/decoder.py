@@ -39,7 +39,7 @@ BATCH_LOGITS = 64_000_000
 class DecoderBackbone(FrozenModel):
     """A decoder with its tokenizer; implements `Backbone` and `LabelScorer`."""
 
-    tasks = frozenset({"classification", "pair_classification"})
+    tasks = frozenset({"classification", "pair_classification", "regression"})
     poolings = ("mean", "last", "max")
 
     def __init__(
@@ -195,14 +195,14 @@ class DecoderBackbone(FrozenModel):
         frozen: bool = False,
         pretrained: bool = True,
     ) -> Trainee:
-        """Text-to-text ("default") or a classification head on the last token ("head").
+        """Text-to-text ("default") or a head on the last token ("head", and for numbers).
 
         Raises:
             SpecError: If the form, pooling or prompt is unknown or does not go together.
         """
         assert self.max_tokens is not None
         check_form(form)
-        if form != "head":
+        if form != "head" and task.output != "numbers":
             if not pretrained:
                 raise SpecError("an untrained decoder has no words to answer with; use form 'head'")
             if pooling is not None:

@@ -41,7 +41,7 @@ class EncoderBackbone(FrozenModel):
         int8: Whether features come from a quantised copy, see `quantised`.
     """
 
-    tasks = frozenset({"classification", "pair_classification"})
+    tasks = frozenset({"classification", "pair_classification", "regression"})
     poolings = ("mean", "cls", "cls_mean", "max", "last")
 
     def __init__(

@@ -18,9 +18,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from advisor.errors import SpecError
-from harness.backbones.base import PromptSpec
-from harness.backbones.heads import HeadTrainee, own_copy, pool
-from harness.backbones.images import ImageReader
+from harness.backbones.base import PromptSpec, pooled_width
+from harness.backbones.heads import GRID, HeadTrainee, grid_of, own_copy, pool
+from harness.backbones.images import ImageReader, read_pixels
 from harness.backbones.transformers_body import load_transformers
 from harness.tasks.base import Task
 
@@ -120,7 +120,19 @@ def _some(states: torch.Tensor, keep: float) -> torch.Tensor:
 
 
 def pool_patches(states: torch.Tensor, pooling: str) -> torch.Tensor:
-    """States of class token and patches, shape (B, 1 + patches, width), to (B, width)."""
+    """States of class token and patches, shape (B, 1 + patches, width), to (B, width).
+
+    A grid is of the patches, (B, 16 * width).
+
+    Raises:
+        SpecError: For a grid of patches that make no square.
+    """
+    if pooling == GRID:
+        n, count, width = states.shape
+        side = math.isqrt(count - 1)
+        if side * side != count - 1:
+            raise SpecError(f"{count - 1} patches make no square, so their places are not known")
+        return grid_of(states[:, 1:].transpose(1, 2).reshape(n, width, side, side))
     patches = torch.ones(states.shape[:2], dtype=torch.bool, device=states.device)
     patches[:, 0] = False
     return pool(states, patches, pooling)
@@ -137,7 +149,7 @@ class VitTrainee(HeadTrainee):
 
     pooling: str
     prompt: VisualPrompt | None
-    mask_ratio: float = 0.0
+    mask_ratio: float | None = 0.0
 
     def __init__(
         self,
@@ -155,11 +167,13 @@ class VitTrainee(HeadTrainee):
         super().__init__(
             own_copy(model, frozen=frozen or prompt is not None, pretrained=pretrained),
             task,
-            width=width * (2 if pooling == "cls_mean" else 1),
+            width=pooled_width(width, pooling),
             dropout=0.0,
             device=device,
         )
         self._reader, self.pooling = reader, pooling
+        if pooling == GRID:  # left-out patches would move the others to other places
+            self.mask_ratio = None
         if prompt is not None:
             self.prompt = VisualPrompt(
                 prompt,
@@ -169,12 +183,11 @@ class VitTrainee(HeadTrainee):
             ).to(device)
 
     def encode(self, inputs: Sequence[Path], *, augment: bool = False) -> dict[str, torch.Tensor]:
-        """ "pixels", shape (B, 3, height, width)."""
-        pixels = self._reader.read(inputs, augment=augment and self.task.mirrors)
-        return {"pixels": pixels.to(self.head.weight.device, non_blocking=True)}
+        """ "pixels", shape (B, 3, height, width); of tasks that read a grid, also "frames"."""
+        return read_pixels(self._reader, inputs, self.task, self.head.weight.device, augment)
 
     def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        keep = 1.0 - self.mask_ratio if self.training else 1.0
+        keep = 1.0 - (self.mask_ratio or 0.0) if self.training else 1.0
         states = tokens_of(self.body, batch["pixels"], prompt=self.prompt, keep=keep)[-1]
         return pool_patches(states, self.pooling)
 

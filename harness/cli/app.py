@@ -6,6 +6,7 @@ import click
 
 from harness.cli.data import data
 from harness.cli.evidence import evidence
+from harness.cli.generate import generate
 from harness.cli.matrix import matrix
 from harness.cli.models import models
 from harness.cli.predict import predict
@@ -29,6 +30,7 @@ for command in (
     report,
     models,
     data,
+    generate,
     matrix,
     study,
     pretrain,

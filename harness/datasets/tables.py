@@ -220,6 +220,18 @@ def _check_columns(
         "--label-column": columns[LABEL],
         "--group-column": request.group_column,
     }
+    check_columns(path, found, wanted)
+
+
+def check_columns(path: Path, found: Sequence[str], wanted: Mapping[str, str | None]) -> None:
+    """Make sure that columns are there.
+
+    Args:
+        wanted: The flag that names a column -> its name; None where none is wanted.
+
+    Raises:
+        DataError: With the first that is missing, what is there, and the nearest name.
+    """
     for flag, column in wanted.items():
         if column is None or column in found:
             continue

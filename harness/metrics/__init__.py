@@ -2,6 +2,9 @@
 
 from harness.metrics.base import Metric
 from harness.metrics.classification import accuracy, macro_f1
+from harness.metrics.numbers import hit_rate, mean_iou, pearson, r2
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (accuracy, macro_f1)}
+METRICS: dict[str, Metric] = {
+    metric.name: metric for metric in (accuracy, macro_f1, r2, pearson, mean_iou, hit_rate)
+}
 """Every metric of every task."""

@@ -67,11 +67,11 @@ class FullFineTuning(FineTuned):
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """The literature's settings of the family first, learning rate by learning rate."""
         best = _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"])
-        if facts.objective == "masked_autoencoder":
+        if facts.objective == "masked_autoencoder" and task.head != "grid":
             space = best.space(data, mask_ratio=0.0)
             ratios = CategoricalDistribution((0.0, 0.25, 0.5))
             return replace(space, distributions={**space.distributions, "mask_ratio": ratios})
-        if facts.family not in _TEXT_TO_TEXT:
+        if facts.family not in _TEXT_TO_TEXT or task.output == "numbers":
             return best.space(data)
         space = best.space(data, form="default")
         forms = CategoricalDistribution(("default", "head"))
@@ -83,6 +83,9 @@ class FullFineTuning(FineTuned):
             raise SpecError(f"mask_ratio must be at least 0 and below 1; got {self.mask_ratio}")
         if self.mask_ratio:
             if trainee.mask_ratio is None:
-                raise SpecError("mask_ratio is for vision transformers; leave it at 0")
+                raise SpecError(
+                    "mask_ratio is for vision transformers of whose patches none must keep its "
+                    "place; leave it at 0"
+                )
             trainee.mask_ratio = self.mask_ratio
         return trainee

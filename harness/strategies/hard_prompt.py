@@ -109,6 +109,8 @@ class HardPrompting(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        if task.output == "numbers":
+            return Verdict(False, "a prompt is answered in words, not in numbers or coordinates")
         if facts.family != "decoder" and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
             return Verdict(False, _REFUSED.get(facts.family, unknown))

@@ -22,8 +22,9 @@ from harness.datasets.base import Split
 from harness.features import cached_features
 from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget
 from harness.strategies.finetuned import FineTuned, Recommended
+from harness.strategies.probe_numbers import best_numbers
 from harness.strategies.probe_path import LinearClassifier, best_on_path
-from harness.strategies.probe_views import bundle, columns, wanted
+from harness.strategies.probe_views import bundle, columns, recommended, wanted
 from harness.tasks.base import Task
 
 _BY_FAMILY = {
@@ -61,7 +62,8 @@ class LpFt(FineTuned):
         budget: TrialBudget,
     ) -> Mapping[str, Any]:
         """Fit the probe on what the head will read, and let the head be the probe."""
-        pooling = "last" if backbone.facts.family in _READS_LAST else backbone.poolings[0]
+        reads_last = backbone.facts.family in _READS_LAST
+        pooling = "last" if reads_last else recommended(backbone, task)
         read = columns(backbone, wanted(backbone, pooling, layers=1))
 
         def moved(share: float) -> None:
@@ -70,12 +72,13 @@ class LpFt(FineTuned):
 
         def features(split: Split) -> np.ndarray:
             found, charged = cached_features(
-                backbone, split.inputs, views=bundle(backbone), progress=moved
+                backbone, split.inputs, views=bundle(backbone, pooling), progress=moved
             )
             self.charged_seconds_ += charged
             return found[:, read]
 
-        strength, probe = best_on_path(
+        numbers = task.output == "numbers"
+        strength, probe = (best_numbers if numbers else best_on_path)(
             task,
             (features(train), train.targets),
             (features(validation), validation.targets),
@@ -83,7 +86,7 @@ class LpFt(FineTuned):
         )
         assert isinstance(trainee.head, nn.Linear)
         become(trainee.head, probe)
-        return {"probe_C": strength}
+        return {"probe_penalty" if numbers else "probe_C": strength}
 
 
 @torch.no_grad()

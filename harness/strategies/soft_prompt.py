@@ -19,7 +19,7 @@ from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
 from harness.backbones.base import Backbone, ModelFacts, PromptSpec, Trainee
 from harness.datasets.base import Split
-from harness.strategies.base import DataFacts, Space, TrialBudget
+from harness.strategies.base import DataFacts, Space, TrialBudget, Verdict
 from harness.strategies.prompt_adapter import load_prompt, save_prompt
 from harness.strategies.trained import TrainedStrategy, enough_epochs
 from harness.tasks.base import Task
@@ -28,6 +28,7 @@ from harness.train_settings import TrainSettings
 _KINDS = {"encoder": ("prefix", "prompt"), "vit": ("deep", "shallow")}
 _INITS = ("vocabulary", "text", "random")
 _FORMS = {"labels": "labels", "vocabulary": "default"}
+_ANSWERS_IN_WORDS = ("decoder", "encoder_decoder")
 _EVALUATIONS = 10
 _EPOCHS, _BATCH = 30, 8
 
@@ -77,6 +78,16 @@ class SoftPrompting(TrainedStrategy):
         self.epochs = epochs
         self.batch_size = batch_size
         self.objective = objective
+
+    @classmethod
+    def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        if task.output == "numbers" and facts.family in _ANSWERS_IN_WORDS:
+            return Verdict(
+                False,
+                "a prompted language model answers in words, not in numbers; the head that says "
+                "numbers takes no prompt vectors",
+            )
+        return super().feasible(facts, task, data)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
