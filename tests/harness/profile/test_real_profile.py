@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from harness.datasets.packaged import PACKAGED
 from harness.profile.shift import measured_shift
 from tests.harness.tiny_decoder import packaged_gemma
 
-IMAGES = 24  # small photographs and aerial ones are the pair that lies close: 0.03 apart
+IMAGES = 32  # small photographs and aerial ones are the pair that lies close: 0.03 apart
 TEXTS = 32
 SEED = 11
 
@@ -30,7 +31,9 @@ def pictures(datasets: Path, name: str) -> list[Path]:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there; set ADVISOR_DATASETS")
     suffixes = (".jpg", ".jpeg", ".png")
-    return some(sorted(f for f in folder.rglob("*") if f.suffix.lower() in suffixes), IMAGES)
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
+    random.Random(5).shuffle(found)
+    return found[:IMAGES]
 
 
 def column(datasets: Path, file: str, name: str) -> list[str]:
