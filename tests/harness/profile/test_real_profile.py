@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from harness.datasets.packaged import PACKAGED
 from harness.profile.shift import measured_shift
 from tests.harness.tiny_decoder import packaged_gemma
 
-IMAGES = 12  # of each set: the sets lie further apart than their standard errors even so
+IMAGES = 32  # small photographs and aerial ones are the pair that lies close: 0.03 apart
 TEXTS = 32
 SEED = 11
 
@@ -30,7 +31,9 @@ def pictures(datasets: Path, name: str) -> list[Path]:
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there; set ADVISOR_DATASETS")
     suffixes = (".jpg", ".jpeg", ".png")
-    return some(sorted(f for f in folder.rglob("*") if f.suffix.lower() in suffixes), IMAGES)
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in suffixes)
+    random.Random(5).shuffle(found)
+    return found[:IMAGES]
 
 
 def column(datasets: Path, file: str, name: str) -> list[str]:
@@ -51,7 +54,7 @@ def news() -> list[str]:
 
 def noise(folder: Path) -> list[Path]:
     draws = np.random.default_rng(SEED)
-    files = [folder / f"{index}.png" for index in range(IMAGES)]
+    files = [folder / f"{index}.png" for index in range(8)]
     for file in files:
         Image.fromarray(draws.integers(0, 256, (224, 224, 3), dtype=np.uint8)).save(file)
     return files
@@ -80,7 +83,7 @@ def test_images_lie_in_order(efficientnet: Backbone, datasets: Path, tmp_path: P
 def test_worse_copies_of_the_same_images_lie_further_away(
     efficientnet: Backbone, datasets: Path, tmp_path: Path
 ) -> None:
-    files = pictures(datasets, "images_ants_bees/val")
+    files = pictures(datasets, "images_ants_bees/val")[:12]
     for index, file in enumerate(files):
         (tmp_path / "plain").mkdir(exist_ok=True)
         with Image.open(file) as image:
