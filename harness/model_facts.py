@@ -125,7 +125,6 @@ def _clip_facts(config: PreTrainedConfig, name: str, location: str, digest: str)
         image_size=vision.image_size,
         location=location,
         digest=digest,
-        text_tower=True,
     )
 
 

@@ -40,7 +40,6 @@ class ModelFacts:
         digest: Content hash of the weights or, for a hub id, id and revision.
         access: "weights", or "text" for a model behind an endpoint.
         masked_head: Whether an encoder comes with its masked-language-model head.
-        text_tower: Whether an image model also reads texts, to compare images with them.
     """
 
     name: str
@@ -58,7 +57,6 @@ class ModelFacts:
     digest: str = ""
     access: str = "weights"
     masked_head: bool = False
-    text_tower: bool = False
 
 
 @dataclass(frozen=True)

@@ -112,7 +112,7 @@ class HardPrompting(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        if facts.text_tower:
+        if prompt_images.compares(facts):
             return prompt_images.feasible(task, data)
         if facts.family != "decoder" and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
@@ -132,7 +132,7 @@ class HardPrompting(Strategy):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """Zero-shot first, then balanced few-shot; templates "auto" first, then each one."""
-        if facts.text_tower:
+        if prompt_images.compares(facts):
             return prompt_images.space()
         each = min(data.mean_tokens or 64.0, 64.0) + TEMPLATE_WORDS
         fits = int((facts.window or 512) / 2 / each)

@@ -20,7 +20,8 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError, UnknownName
-from harness.backbones.base import ImageTextMatcher, View
+from advisor.traits import STRATEGIES
+from harness.backbones.base import ImageTextMatcher, ModelFacts, View
 from harness.datasets.base import Split
 from harness.features import BLOCK_ROWS, cached_features, feature_blocks
 from harness.strategies.base import (
@@ -82,6 +83,11 @@ class ImagePrompt:
     def probabilities(self, matches: np.ndarray) -> np.ndarray:
         """Calibrated class probabilities, shape (n, n_classes)."""
         return np.exp(class_logs(class_logs(matches) - np.array(self.log_prior)))
+
+
+def compares(facts: ModelFacts) -> bool:
+    """Whether a model can be asked this way: one that reads images, of a family that words reach."""
+    return facts.modality == "image" and facts.family in STRATEGIES["hard_prompt"].families
 
 
 def feasible(task: Task, data: DataFacts) -> Verdict:

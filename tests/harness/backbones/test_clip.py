@@ -77,7 +77,6 @@ def test_facts_come_from_the_configuration(
     assert (facts.family, facts.modality, facts.objective) == ("clip", "image", "contrastive")
     assert (facts.layers, facts.width, facts.image_size, facts.window) == (2, WIDTH, SIDE, None)
     assert facts.params == sum(p.numel() for p in whole.parameters())
-    assert facts.text_tower
 
 
 def test_both_match_images_and_texts(backbone: ClipBackbone) -> None:

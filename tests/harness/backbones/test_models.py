@@ -86,7 +86,6 @@ def test_minilm_facts(minilm: EncoderBackbone):
         "image_size": None,
         "access": "weights",
         "masked_head": False,
-        "text_tower": False,
         "digest": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     }
     assert (location / "model.safetensors").exists()

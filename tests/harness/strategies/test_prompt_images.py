@@ -197,7 +197,7 @@ def test_nothing_is_predicted_before_the_fit() -> None:
         HardPrompting().predict(())
 
 
-FACTS = ModelFacts("tiny", "clip", 1000, 2, 32, "image", image_size=32, text_tower=True)
+FACTS = ModelFacts("tiny", "clip", 1000, 2, 32, "image", image_size=32)
 
 
 @pytest.mark.parametrize(
