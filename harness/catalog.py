@@ -25,6 +25,7 @@ BACKBONES = Registry(
         "decoder": "harness.backbones.decoder:DecoderBackbone",
         "convnet": "harness.backbones.convnet:ConvNetBackbone",
         "vit": "harness.backbones.vit:VitBackbone",
+        "clip": "harness.backbones.clip:ClipBackbone",
         "api": "harness.backbones.api:ApiBackbone",
     },
 )

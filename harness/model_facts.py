@@ -34,6 +34,7 @@ from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggest
 
 UNKNOWN = "unknown"
 _VITS = ("vit", "vit_mae")
+_CLIPS = ("clip", "siglip")
 _SAME_SIZE = 0.05  # counts with and without an output layer differ by less
 # timm names how weights were made in the tag: "fcmae_ft_in1k", "clip_laion2b"…
 _NOT_SUPERVISED = ("clip", "dino", "fcmae", "mae", "ssl", "swsl")
@@ -52,6 +53,8 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         config = AutoConfig.from_pretrained(location)
         if config.model_type in _VITS:
             return _vit_facts(config, name, location, digest)
+        if config.model_type in _CLIPS:
+            return _clip_facts(config, name, location, digest)
         family = _transformers_family(config)
         builder = AutoModelForCausalLM if family == "decoder" else AutoModel
         with torch.device("meta"):
@@ -103,6 +106,25 @@ def _vit_facts(config: PreTrainedConfig, name: str, location: str, digest: str) 
         if config.model_type == "vit_mae"
         else _objective((name, getattr(config, "_name_or_path", "")), "vit", params),
         image_size=config.image_size,
+        location=location,
+        digest=digest,
+    )
+
+
+def _clip_facts(config: PreTrainedConfig, name: str, location: str, digest: str) -> ModelFacts:
+    """Parameters of both towers; layers, width and size of the one that reads images."""
+    with torch.device("meta"):
+        model = AutoModel.from_config(config)
+    vision = config.vision_config
+    return ModelFacts(
+        name=name,
+        family="clip",
+        params=model.num_parameters(),
+        layers=vision.num_hidden_layers,
+        width=vision.hidden_size,
+        modality="image",
+        objective="contrastive",
+        image_size=vision.image_size,
         location=location,
         digest=digest,
     )
@@ -208,6 +230,11 @@ def read_config(folder: Path) -> dict[str, object]:
 
 def _transformers_family(config: PreTrainedConfig) -> str:
     kind = config.model_type
+    if kind == "siglip2":  # NaFlex; SigLIP 2 at one resolution is of type "siglip"
+        raise ValueError(
+            "SigLIP 2 of variable resolution reads patches in another form; use a checkpoint of "
+            "one resolution, google/siglip2-base-patch16-224 for one"
+        )
     if config.is_encoder_decoder:
         return "encoder_decoder"
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):

@@ -338,3 +338,31 @@ class LabelScorer(Protocol):
 
     def truncate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
         """Each text cut to its first `max_tokens` tokens."""
+
+
+@runtime_checkable
+class ImageTextMatcher(Backbone, Protocol):
+    """A backbone that puts images and texts into one space (CLIP, SigLIP).
+
+    Attributes:
+        image_pooling: The view of the last layer that is compared with texts, of unit length.
+    """
+
+    image_pooling: str
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Each text in that space, unit length, float32, shape (n, width of the view)."""
+
+    def match(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """How well each image fits each text, as the model was trained to say it: cosines times
+        the learned scale.
+
+        A softmax over the texts gives their probabilities where exactly one of them is true.
+
+        Args:
+            images: Views of images, shape (n_images, width).
+            texts: Unit vectors, shape (n_texts, width).
+
+        Returns:
+            float64, shape (n_images, n_texts).
+        """

@@ -8,7 +8,7 @@ as far away as X-rays.
 
 Source: running statistics as a stand-in for the data: Li et al. 2016, "Revisiting Batch
 Normalization For Practical Domain Adaptation" (arXiv:1603.04779), section 3; the correlation was
-chosen among fourteen summaries on the sets of docs/profile.md.
+chosen among more than fourteen summaries on the sets of docs/profile.md.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ _BY_FAMILY = {
     # He et al. 2019 (arXiv:1811.08883): from scratch needs several times as many epochs.
     "convnet": Recommended((3e-4, 1e-2), (1e-3, 3e-3, 5e-4), 1.0, 30, 16, 0.05),
     "vit": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 30, 16, 0.05),
+    "clip": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 30, 16, 0.05),
 }
 
 

@@ -24,6 +24,9 @@ _BY_FAMILY = {
     # Dosovitskiy et al. 2021 (table 4) fine-tune with SGD; with AdamW and layer-wise decay: He et al.
     # 2022 (table 9: 0.75, 100 epochs on ImageNet; small sets need fewer steps, larger rates).
     "vit": Recommended((1e-5, 1e-3), (1e-4, 3e-4, 3e-5), 0.75, 10, 16),
+    # Wortsman et al. 2022 (arXiv:2109.01903): 3e-5, weight decay 0.1, 10 epochs with AdamW; layer-
+    # wise decay suits CLIP too (Dong et al. 2022, arXiv:2212.06138).
+    "clip": Recommended((3e-6, 5e-4), (3e-5, 1e-4, 1e-5), 0.75, 10, 16, 0.1),
 }
 _TEXT_TO_TEXT = ("decoder", "encoder_decoder")
 

@@ -20,9 +20,10 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import Backbone, LabelScorer, ModelFacts, View
+from harness.backbones.base import Backbone, ImageTextMatcher, LabelScorer, ModelFacts, View
 from harness.datasets.base import Split
 from harness.features import cached_features
+from harness.strategies import prompt_images
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -70,7 +71,8 @@ _REFUSED = {
 
 
 class HardPrompting(Strategy):
-    """Zero-shot and few-shot prompting.
+    """Zero-shot and few-shot prompting; of models that compare images with texts, see
+    `prompt_images`, which takes template and calibration only.
 
     Args:
         n_demonstrations: Labelled examples shown in the prompt; fewer where training rows or
@@ -89,6 +91,7 @@ class HardPrompting(Strategy):
 
     id = "hard_prompt"
     traits = STRATEGIES["hard_prompt"]
+    _images: prompt_images.ImagePrompting | None = None
 
     def __init__(
         self,
@@ -111,6 +114,8 @@ class HardPrompting(Strategy):
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
         if task.output == "numbers":
             return Verdict(False, "a prompt is answered in words, not in numbers or coordinates")
+        if prompt_images.compares(facts):
+            return prompt_images.feasible(task, data)
         if facts.family != "decoder" and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
             return Verdict(False, _REFUSED.get(facts.family, unknown))
@@ -129,6 +134,8 @@ class HardPrompting(Strategy):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """Zero-shot first, then balanced few-shot; templates "auto" first, then each one."""
+        if prompt_images.compares(facts):
+            return prompt_images.space()
         each = min(data.mean_tokens or 64.0, 64.0) + TEMPLATE_WORDS
         fits = int((facts.window or 512) / 2 / each)
         most = min(MOST_DEMONSTRATIONS, data.n_examples, fits)
@@ -173,6 +180,14 @@ class HardPrompting(Strategy):
             SpecError: If a hyperparameter has an unknown value or labels cannot be written.
         """
         self._check()
+        if isinstance(backbone, ImageTextMatcher):
+            self._images = prompt_images.ImagePrompting(backbone)
+            self.report_ = self._images.fit(
+                task, validation, template=self.template, calibration=self.calibration,
+                n_demonstrations=self.n_demonstrations, budget=budget,
+            )  # fmt: skip
+            self.charged_seconds_ = self._images.charged_seconds
+            return self
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.charged_seconds_ = 0.0
         drawn = self._draw(train, seed)
@@ -196,18 +211,29 @@ class HardPrompting(Strategy):
 
     def predict(self, inputs: Sequence[str]) -> np.ndarray:
         """Calibrated class probabilities, float64, shape (n, n_classes)."""
+        if self._images is not None:
+            said = self._images.predict(cast(Sequence[Path], inputs))
+            self.charged_seconds_ = self._images.charged_seconds
+            return said
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
         return self.prompt_.probabilities(self._log_likelihoods(self.prompt_, inputs))
 
     def save(self, folder: Path) -> None:
         """The prompt as plain JSON (prompt.json)."""
+        if self._images is not None:
+            return self._images.save(folder)
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
         self.prompt_.save(folder)
 
     @classmethod
     def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
+        if isinstance(backbone, ImageTextMatcher):
+            images = prompt_images.ImagePrompting.load(folder, backbone)
+            self = cls(template=images.prompt.template, calibration=images.prompt.calibration)
+            self._images = images
+            return self
         prompt = Prompt.load(folder)
         self = cls(
             n_demonstrations=len(prompt.demonstrations),

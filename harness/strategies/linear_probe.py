@@ -48,8 +48,9 @@ _POOLINGS = {
     "decoder": ("mean", "last", "max"),
     "convnet": ("mean", "max"),
     "vit": ("cls", "mean", "cls_mean"),
+    "clip": ("cls", "projected", "mean", "cls_mean"),
 }
-_STACKED = ("encoder", "decoder", "vit")  # families whose layers are of one width
+_STACKED = ("encoder", "decoder", "vit", "clip")  # families whose layers are of one width
 HEADS = ("logistic", "ridge")
 _SETTINGS, _WEIGHTS = "probe.json", "probe.safetensors"
 

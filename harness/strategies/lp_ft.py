@@ -34,6 +34,7 @@ _BY_FAMILY = {
     "decoder": Recommended((2e-6, 5e-5), (1e-5, 2e-5, 5e-6), 1.0, 4, 8),
     "convnet": Recommended((1e-5, 1e-3), (1e-4, 3e-4, 3e-5), 1.0, 10, 16),
     "vit": Recommended((5e-6, 5e-4), (3e-5, 1e-4, 1e-5), 0.75, 10, 16),
+    "clip": Recommended((1e-6, 2e-4), (1e-5, 3e-5, 3e-6), 0.75, 10, 16, 0.1),
 }
 _READS_LAST = ("decoder",)
 

@@ -25,7 +25,8 @@ from harness.strategies.trained import TrainedStrategy, enough_epochs
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
-_KINDS = {"encoder": ("prefix", "prompt"), "vit": ("deep", "shallow")}
+_VISUAL = ("deep", "shallow")
+_KINDS = {"encoder": ("prefix", "prompt"), "vit": _VISUAL, "clip": _VISUAL}
 _INITS = ("vocabulary", "text", "random")
 _FORMS = {"labels": "labels", "vocabulary": "default"}
 _ANSWERS_IN_WORDS = ("decoder", "encoder_decoder")
@@ -98,7 +99,7 @@ class SoftPrompting(TrainedStrategy):
             "length": CategoricalDistribution((5, 10, 20, 50)),
         }
         epochs = enough_epochs(_EPOCHS, data, _BATCH)
-        if facts.family == "vit":
+        if _KINDS.get(facts.family) == _VISUAL:
             return _visual_space(epochs)
         point: dict[str, Any] = {"length": 20, "epochs": epochs}
         distributions["epochs"] = CategoricalDistribution((epochs,))
