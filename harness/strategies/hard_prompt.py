@@ -109,7 +109,7 @@ class HardPrompting(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        if facts.family != "decoder" and not facts.masked_head:
+        if facts.family not in ("decoder", "encoder_decoder") and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
             return Verdict(False, _REFUSED.get(facts.family, unknown))
         if data.modality != "text":
