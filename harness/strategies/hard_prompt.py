@@ -20,9 +20,10 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import Backbone, LabelScorer, ModelFacts, View
+from harness.backbones.base import Backbone, LabelScorer, ModelFacts, TextGenerator, View
 from harness.datasets.base import Split
 from harness.features import cached_features
+from harness.strategies import prompt_generation
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -42,6 +43,7 @@ from harness.strategies.prompt_choice import (
     affordable,
 )
 from harness.strategies.prompt_file import Prompt
+from harness.strategies.prompt_generation import WritingPrompt
 from harness.tasks.base import Task
 from harness.tasks.templates import (
     TEMPLATES,
@@ -87,6 +89,7 @@ class HardPrompting(Strategy):
         prompt_: The finished prompt.
     """
 
+    prompt_: Prompt | WritingPrompt
     id = "hard_prompt"
     traits = STRATEGIES["hard_prompt"]
 
@@ -109,6 +112,8 @@ class HardPrompting(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        if task.output == "texts":
+            return prompt_generation.feasible(facts, task, data)
         if facts.family not in ("decoder", "encoder_decoder") and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
             return Verdict(False, _REFUSED.get(facts.family, unknown))
@@ -127,6 +132,8 @@ class HardPrompting(Strategy):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """Zero-shot first, then balanced few-shot; templates "auto" first, then each one."""
+        if task.output == "texts":
+            return prompt_generation.space(facts, task, data)
         each = min(data.mean_tokens or 64.0, 64.0) + TEMPLATE_WORDS
         fits = int((facts.window or 512) / 2 / each)
         most = min(MOST_DEMONSTRATIONS, data.n_examples, fits)
@@ -173,6 +180,11 @@ class HardPrompting(Strategy):
         self._check()
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.charged_seconds_ = 0.0
+        if task.output == "texts":
+            self.prompt_, self.report_ = prompt_generation.choose(
+                self, backbone, task, train, validation, seed=seed, budget=budget
+            )
+            return self
         drawn = self._draw(train, seed)
         order = np.random.default_rng(seed).permutation(len(validation))
         sample = validation.take(order)
@@ -183,19 +195,23 @@ class HardPrompting(Strategy):
             one.settle(task, sample, self.calibration, self.length_normalization) for one in scored
         ]
         best = max(range(len(settled)), key=lambda index: settled[index][1])
-        self.prompt_ = settled[best][0]
+        self.prompt_ = prompt = settled[best][0]
         self.report_ = FitReport(
             trained_parameters=0,
-            chosen=self._chosen(
-                {one.template.id: score[0] for one, score in settled}, len(scored[best].texts)
+            chosen=_chosen(
+                prompt,
+                {one.template.id: score[0] for one, score in settled},
+                len(scored[best].texts),
             ),
         )
         return self
 
     def predict(self, inputs: Sequence[str]) -> np.ndarray:
-        """Calibrated class probabilities, float64, shape (n, n_classes)."""
+        """Calibrated class probabilities, float64, shape (n, n_classes); or texts, shape (n,)."""
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
+        if isinstance(self.prompt_, WritingPrompt):
+            return self.prompt_.answers(cast(TextGenerator, self._backbone), inputs)
         return self.prompt_.probabilities(self._log_likelihoods(self.prompt_, inputs))
 
     def save(self, folder: Path) -> None:
@@ -206,6 +222,11 @@ class HardPrompting(Strategy):
 
     @classmethod
     def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
+        if task.output == "texts":
+            said = WritingPrompt.load(folder)
+            self = cls(n_demonstrations=len(said.demonstrations), template=said.template.id)
+            self._backbone, self.prompt_ = backbone, said
+            return self
         prompt = Prompt.load(folder)
         self = cls(
             n_demonstrations=len(prompt.demonstrations),
@@ -355,19 +376,20 @@ class HardPrompting(Strategy):
             together = np.concatenate(have)
             yield Scored(prompt, together[:n_free], together[n_free:])
 
-    def _chosen(self, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
-        """What was settled, for the record."""
-        chosen: dict[str, Any] = {
-            "template": self.prompt_.template.id,
-            "calibration": self.prompt_.calibration,
-            "length_normalization": self.prompt_.length_normalization,
-            "demonstrations": len(self.prompt_.demonstrations) or self.prompt_.neighbours,
-            "validation_rows": n_rows,
-        }
-        if n_rows == 0:
-            return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
-        scores = list(by_template.values())
-        return chosen | {
-            "scores_by_template": dict(by_template),
-            "template_spread": max(scores) - min(scores),
-        }
+
+def _chosen(prompt: Prompt, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
+    """What was settled, for the record."""
+    chosen: dict[str, Any] = {
+        "template": prompt.template.id,
+        "calibration": prompt.calibration,
+        "length_normalization": prompt.length_normalization,
+        "demonstrations": len(prompt.demonstrations) or prompt.neighbours,
+        "validation_rows": n_rows,
+    }
+    if n_rows == 0:
+        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
+    scores = list(by_template.values())
+    return chosen | {
+        "scores_by_template": dict(by_template),
+        "template_spread": max(scores) - min(scores),
+    }

