@@ -46,3 +46,14 @@ DATASETS = Registry(
         "builtin": "harness.datasets.builtin:BuiltinSource",
     },
 )
+
+OBJECTIVES = Registry(
+    "objective",
+    {
+        "masked_tokens": "harness.pretrain.masked_tokens:MaskedTokens",
+        "span_corruption": "harness.pretrain.span_corruption:SpanCorruption",
+        "next_token": "harness.pretrain.next_token:NextToken",
+        "masked_autoencoder": "harness.pretrain.masked_autoencoder:MaskedAutoencoder",
+        "denoising": "harness.pretrain.denoising:Denoising",
+    },
+)

@@ -29,6 +29,7 @@ from transformers.models.auto.modeling_auto import (
 
 from advisor.catalogue import find_model
 from advisor.errors import ModelError
+from advisor.situation import OBJECTIVES
 from harness.backbones.base import ModelFacts
 from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggestions
 
@@ -77,7 +78,8 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         modality="text",
         window=None if longest is None else longest - reserved,
         positions=positions,
-        objective=_objective((name, getattr(config, "_name_or_path", "")), family, params),
+        objective=pretrained_by(location)
+        or _objective((name, getattr(config, "_name_or_path", "")), family, params),
         vocabulary=text.vocab_size,
         location=location,
         digest=digest,
@@ -242,6 +244,16 @@ def _positions(model: nn.Module, config: PreTrainedConfig) -> tuple[str, int]:
     if getattr(config, "rotary_dim", None):
         return "rotary", 0
     return "relative", 0
+
+
+def pretrained_by(location: str) -> str | None:
+    """The objective that `harness pretrain` noted in a folder; None if it did not make it."""
+    try:
+        found = json.loads((Path(location) / "pretraining.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    objective = found.get("objective") if isinstance(found, dict) else None
+    return objective if objective in OBJECTIVES else None
 
 
 def _image_objective(architecture: str, tag: str) -> str:

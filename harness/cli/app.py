@@ -7,6 +7,7 @@ import click
 from harness.cli.data import data
 from harness.cli.models import models
 from harness.cli.predict import predict
+from harness.cli.pretrain import pretrain
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.study import study
@@ -18,5 +19,5 @@ def app() -> None:
     """Measure which way of adapting a pretrained model works best on your data."""
 
 
-for command in (run, predict, report, models, data, study):
+for command in (run, predict, report, models, data, study, pretrain):
     app.add_command(command)

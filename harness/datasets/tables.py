@@ -64,14 +64,24 @@ def read(location: Path, request: DataRequest) -> Reading:
     return Reading(pool, test, findings)
 
 
-def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, ...]]:
-    content = _decode(path)
+def records(path: Path) -> Iterator[Record]:
+    """Line number and cells by column of each row of a table.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    content = decode(path)
+    if not content.strip():
+        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
     lines = path.suffix.lower() == ".jsonl"
-    records = _json_lines(path, content) if lines else _delimited(path, content)
+    return _json_lines(path, content) if lines else _delimited(path, content)
+
+
+def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, ...]]:
     texts: list[str] = []
     labels, ids, groups = [], [], []
     empty, second = 0, None
-    for number, (line, cells) in enumerate(records):
+    for number, (line, cells) in enumerate(records(path)):
         if number == 0:  # of JSON rows, the first decides: a later one may lack an empty cell
             second = _second_column(request, list(cells))
             _check_columns(path, list(cells), request, second)
@@ -97,7 +107,12 @@ def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, .
     return rows, (Finding("empty_rows", "warning", note, empty),)
 
 
-def _decode(path: Path) -> str:
+def decode(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        DataError: If it cannot be read or is not UTF-8.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -110,8 +125,6 @@ def _decode(path: Path) -> str:
             f"{path} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start} (line {line}). "
             "Save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`."
         ) from None
-    if not content.strip():
-        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
     return content
 
 
