@@ -17,6 +17,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     PreTrainedConfig,
     ViTConfig,
     ViTModel,
@@ -35,6 +36,9 @@ from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggest
 UNKNOWN = "unknown"
 _VITS = ("vit", "vit_mae")
 _CLIPS = ("clip", "siglip")
+_BUILDERS = {"decoder": AutoModelForCausalLM, "encoder_decoder": AutoModelForSeq2SeqLM}
+# Relative positions have no end; it was trained on so many tokens (Raffel et al. 2020, 3.1.2).
+_T5_WINDOW = 512
 _SAME_SIZE = 0.05  # counts with and without an output layer differ by less
 # timm names how weights were made in the tag: "fcmae_ft_in1k", "clip_laion2b"…
 _NOT_SUPERVISED = ("clip", "dino", "fcmae", "mae", "ssl", "swsl")
@@ -56,7 +60,7 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         if config.model_type in _CLIPS:
             return _clip_facts(config, name, location, digest)
         family = _transformers_family(config)
-        builder = AutoModelForCausalLM if family == "decoder" else AutoModel
+        builder = _BUILDERS.get(family, AutoModel)
         with torch.device("meta"):
             model = builder.from_config(config)
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
@@ -65,6 +69,8 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
     text = config.get_text_config()
     positions, reserved = _positions(model, text)
     longest = getattr(text, "max_position_embeddings", None)
+    if family == "encoder_decoder" and longest is None:
+        longest = getattr(text, "n_positions", _T5_WINDOW)
     params = model.num_parameters()
     return ModelFacts(
         name=name,

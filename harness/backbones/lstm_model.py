@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn import functional as F
@@ -233,7 +234,15 @@ class LstmSeq2Seq(nn.Module):
             known = {field.name for field in fields(LstmConfig)}
             model = cls(LstmConfig(**{key: found[key] for key in known if key in found}))
             model.load_state_dict(load_file(folder / "model.safetensors"))
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RuntimeError,
+            SafetensorError,
+        ) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(
                 f"{folder} holds no LSTM encoder-decoder ({reason}); "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
@@ -16,6 +17,7 @@ from advisor.errors import OutputError
 from harness.files import write_json
 
 FOLDER = "checkpoint"
+_TEMPORARY = f".{FOLDER}.tmp"
 _WEIGHTS, _OPTIMIZER, _STATE = "weights.safetensors", "optimizer.pt", "state.json"
 
 
@@ -44,15 +46,14 @@ class State:
 
 def save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: State) -> None:
     """Replace the checkpoint of a folder; whenever this is cut off, one whole checkpoint is there."""
-    place = folder / f"{FOLDER}-{state.step}"
-    temporary = folder / f".{FOLDER}.tmp"
+    place, temporary = folder / f"{FOLDER}-{state.step}", folder / _TEMPORARY
+    if place.exists():
+        return
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     save_model(model, str(temporary / _WEIGHTS))
     torch.save(optimizer.state_dict(), temporary / _OPTIMIZER)
     write_json(temporary / _STATE, asdict(state))
-    if place.exists():
-        shutil.rmtree(place)
     temporary.rename(place)
     for older in _places(folder):
         if older != place:
@@ -77,7 +78,15 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> St
         )
         optimizer.load_state_dict(found)
         return State(**json.loads((place / _STATE).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError, RuntimeError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        KeyError,
+        RuntimeError,
+        SafetensorError,
+    ) as error:
         reason = str(error).strip().splitlines()[0]
         raise OutputError(
             f"{place} cannot be read ({reason}). Remove it to begin anew, or name another --out."
@@ -86,6 +95,7 @@ def load(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> St
 
 def remove(folder: Path) -> None:
     """The pretraining is finished."""
+    shutil.rmtree(folder / _TEMPORARY, ignore_errors=True)
     for place in _places(folder):
         shutil.rmtree(place)
 

@@ -109,7 +109,8 @@ def _split_texts(documents: list[Document]) -> tuple[list[Document], list[Docume
         kept = [one for index, one in enumerate(documents) if index % HELD_OUT != HELD_OUT - 1]
         return kept, documents[HELD_OUT - 1 :: HELD_OUT]
     left = sum(map(len, documents)) // HELD_OUT
-    kept, held_out = list(documents), []
+    kept = list(documents)
+    held_out: list[Document] = []
     while left and kept:
         last = kept.pop()
         if len(last) > left:

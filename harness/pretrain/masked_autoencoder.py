@@ -36,9 +36,8 @@ class MaskedAutoencoder:
         ),
     }
 
-    def __init__(self, model: ViTMAEForPreTraining) -> None:
-        self.model = model
-        side = model.config.image_size
+    def __init__(self, model: ViTMAEForPreTraining, side: int, patch: int) -> None:
+        self.model, self._side, self._patches = model, side, (side // patch) ** 2
         self._reader = ImageReader(
             {
                 "input_size": (3, side, side),
@@ -56,13 +55,14 @@ class MaskedAutoencoder:
 
     @classmethod
     def build(cls, preset: Preset, tokenizer: PreTrainedTokenizerBase | None) -> Self:
+        patch = 16 if preset.length >= 224 else preset.length // PATCHES
         config = ViTMAEConfig(
             hidden_size=preset.width,
             num_hidden_layers=preset.layers,
             num_attention_heads=preset.heads,
             intermediate_size=4 * preset.width,
             image_size=preset.length,
-            patch_size=16 if preset.length >= 224 else preset.length // PATCHES,
+            patch_size=patch,
             # narrow and shallow, as the paper's decoder is (section 3)
             decoder_hidden_size=preset.width // 2,
             decoder_num_hidden_layers=max(1, preset.layers // 3),
@@ -71,7 +71,7 @@ class MaskedAutoencoder:
             mask_ratio=MASKED,
             norm_pix_loss=True,
         )
-        return cls(ViTMAEForPreTraining(config))
+        return cls(ViTMAEForPreTraining(config), preset.length, patch)
 
     def examples(self, documents: Sequence[Path]) -> list[Path]:
         return list(documents)
@@ -82,8 +82,7 @@ class MaskedAutoencoder:
     def batch(self, examples: Sequence[Path], draw: np.random.Generator) -> Batch:
         """Pixels, and the noise whose order says which patches are hidden."""
         pixels = self._reader.read(examples, augment=True).contiguous()
-        patches = (self.model.config.image_size // self.model.config.patch_size) ** 2
-        noise = torch.from_numpy(draw.random((len(examples), patches), dtype=np.float32))
+        noise = torch.from_numpy(draw.random((len(examples), self._patches), dtype=np.float32))
         return {"pixel_values": pixels, "noise": noise}
 
     def loss(self, batch: Batch) -> torch.Tensor:
@@ -91,7 +90,8 @@ class MaskedAutoencoder:
 
     def save(self, folder: Path) -> None:
         self.model.save_pretrained(folder)
-        side = self.model.config.image_size
         ViTImageProcessor(
-            size={"height": side, "width": side}, image_mean=list(_GREY), image_std=list(_GREY)
+            size={"height": self._side, "width": self._side},
+            image_mean=list(_GREY),
+            image_std=list(_GREY),
         ).save_pretrained(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -40,7 +40,8 @@ class SpanCorruption:
         self, model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, length: int
     ) -> None:
         self.model, self.tokenizer, self.length = model, tokenizer, length
-        self._sentinels = tokenizer.convert_tokens_to_ids(SENTINELS)
+        numbers = tokenizer.get_vocab()
+        self._sentinels = [numbers[sentinel] for sentinel in SENTINELS]
 
     @staticmethod
     def train_tokenizer(lines: Sequence[str], vocabulary: int) -> PreTrainedTokenizerBase:
@@ -49,23 +50,24 @@ class SpanCorruption:
     @classmethod
     def build(cls, preset: Preset, tokenizer: PreTrainedTokenizerBase | None) -> Self:
         tokenizer = with_roles(tokenizer, _SPECIAL)
-        if SENTINELS[0] not in tokenizer.get_vocab():
+        missing = [one for one in SENTINELS if one not in tokenizer.get_vocab()]
+        if missing:
             raise ModelError(
-                f"the tokenizer has no sentinel {SENTINELS[0]}; leave out --tokenizer to train one."
+                f"the tokenizer has no sentinel {missing[0]}; leave out --tokenizer to train one."
             )
-        config = T5Config(
-            vocab_size=len(tokenizer),
-            d_model=preset.width,
-            d_kv=preset.width // preset.heads,
+        shape: dict[str, Any] = {
+            "vocab_size": len(tokenizer),
+            "d_model": preset.width,
+            "d_kv": preset.width // preset.heads,
             # a little narrower than 4 widths: as many parameters as a BERT of that width
-            d_ff=10 * preset.width // 3,
-            num_layers=preset.layers,
-            num_heads=preset.heads,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            decoder_start_token_id=tokenizer.pad_token_id,
-        )
-        return cls(T5ForConditionalGeneration(config), tokenizer, preset.length)
+            "d_ff": 10 * preset.width // 3,
+            "num_layers": preset.layers,
+            "num_heads": preset.heads,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "decoder_start_token_id": tokenizer.pad_token_id,
+        }
+        return cls(T5ForConditionalGeneration(T5Config(**shape)), tokenizer, preset.length)
 
     def examples(self, documents: Sequence[Document]) -> list[list[int]]:
         """Rows of equal length, so that all inputs and all targets of a batch are, too."""

@@ -14,6 +14,11 @@ _WHY_NOT = {
     "lstm": "an LSTM has no attention through which trained vectors could act on the input",
 }
 
+NO_TEXTS = (
+    "a probe gives every input one of a few answers from its pooled features; a text is written "
+    "token by token, which takes the language model's own output layer"
+)
+
 
 def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdict | None:
     """The refusal if family, modality or number of labels rule a strategy out; else None.

@@ -20,10 +20,17 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import Backbone, ImageTextMatcher, LabelScorer, ModelFacts, View
+from harness.backbones.base import (
+    Backbone,
+    ImageTextMatcher,
+    LabelScorer,
+    ModelFacts,
+    TextGenerator,
+    View,
+)
 from harness.datasets.base import Split
 from harness.features import cached_features
-from harness.strategies import prompt_images
+from harness.strategies import prompt_generation, prompt_images
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -43,6 +50,7 @@ from harness.strategies.prompt_choice import (
     affordable,
 )
 from harness.strategies.prompt_file import Prompt
+from harness.strategies.prompt_generation import WritingPrompt
 from harness.tasks.base import Task
 from harness.tasks.templates import (
     TEMPLATES,
@@ -89,6 +97,7 @@ class HardPrompting(Strategy):
         prompt_: The finished prompt.
     """
 
+    prompt_: Prompt | WritingPrompt
     id = "hard_prompt"
     traits = STRATEGIES["hard_prompt"]
     _images: prompt_images.ImagePrompting | None = None
@@ -116,7 +125,9 @@ class HardPrompting(Strategy):
             return Verdict(False, "a prompt is answered in words, not in numbers or coordinates")
         if prompt_images.compares(facts):
             return prompt_images.feasible(task, data)
-        if facts.family != "decoder" and not facts.masked_head:
+        if task.output == "texts":
+            return prompt_generation.feasible(facts, task, data)
+        if facts.family not in ("decoder", "encoder_decoder") and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
             return Verdict(False, _REFUSED.get(facts.family, unknown))
         if data.modality != "text":
@@ -136,6 +147,8 @@ class HardPrompting(Strategy):
         """Zero-shot first, then balanced few-shot; templates "auto" first, then each one."""
         if prompt_images.compares(facts):
             return prompt_images.space()
+        if task.output == "texts":
+            return prompt_generation.space(facts, task, data)
         each = min(data.mean_tokens or 64.0, 64.0) + TEMPLATE_WORDS
         fits = int((facts.window or 512) / 2 / each)
         most = min(MOST_DEMONSTRATIONS, data.n_examples, fits)
@@ -190,6 +203,11 @@ class HardPrompting(Strategy):
             return self
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.charged_seconds_ = 0.0
+        if task.output == "texts":
+            self.prompt_, self.report_ = prompt_generation.choose(
+                self, backbone, task, train, validation, seed=seed, budget=budget
+            )
+            return self
         drawn = self._draw(train, seed)
         order = np.random.default_rng(seed).permutation(len(validation))
         sample = validation.take(order)
@@ -200,23 +218,27 @@ class HardPrompting(Strategy):
             one.settle(task, sample, self.calibration, self.length_normalization) for one in scored
         ]
         best = max(range(len(settled)), key=lambda index: settled[index][1])
-        self.prompt_ = settled[best][0]
+        self.prompt_ = prompt = settled[best][0]
         self.report_ = FitReport(
             trained_parameters=0,
-            chosen=self._chosen(
-                {one.template.id: score[0] for one, score in settled}, len(scored[best].texts)
+            chosen=_chosen(
+                prompt,
+                {one.template.id: score[0] for one, score in settled},
+                len(scored[best].texts),
             ),
         )
         return self
 
     def predict(self, inputs: Sequence[str]) -> np.ndarray:
-        """Calibrated class probabilities, float64, shape (n, n_classes)."""
+        """Calibrated class probabilities, float64, shape (n, n_classes); or texts, shape (n,)."""
         if self._images is not None:
             said = self._images.predict(cast(Sequence[Path], inputs))
             self.charged_seconds_ = self._images.charged_seconds
             return said
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
+        if isinstance(self.prompt_, WritingPrompt):
+            return self.prompt_.answers(cast(TextGenerator, self._backbone), inputs)
         return self.prompt_.probabilities(self._log_likelihoods(self.prompt_, inputs))
 
     def save(self, folder: Path) -> None:
@@ -233,6 +255,11 @@ class HardPrompting(Strategy):
             images = prompt_images.ImagePrompting.load(folder, backbone)
             self = cls(template=images.prompt.template, calibration=images.prompt.calibration)
             self._images = images
+            return self
+        if task.output == "texts":
+            said = WritingPrompt.load(folder)
+            self = cls(n_demonstrations=len(said.demonstrations), template=said.template.id)
+            self._backbone, self.prompt_ = backbone, said
             return self
         prompt = Prompt.load(folder)
         self = cls(
@@ -383,19 +410,20 @@ class HardPrompting(Strategy):
             together = np.concatenate(have)
             yield Scored(prompt, together[:n_free], together[n_free:])
 
-    def _chosen(self, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
-        """What was settled, for the record."""
-        chosen: dict[str, Any] = {
-            "template": self.prompt_.template.id,
-            "calibration": self.prompt_.calibration,
-            "length_normalization": self.prompt_.length_normalization,
-            "demonstrations": len(self.prompt_.demonstrations) or self.prompt_.neighbours,
-            "validation_rows": n_rows,
-        }
-        if n_rows == 0:
-            return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
-        scores = list(by_template.values())
-        return chosen | {
-            "scores_by_template": dict(by_template),
-            "template_spread": max(scores) - min(scores),
-        }
+
+def _chosen(prompt: Prompt, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
+    """What was settled, for the record."""
+    chosen: dict[str, Any] = {
+        "template": prompt.template.id,
+        "calibration": prompt.calibration,
+        "length_normalization": prompt.length_normalization,
+        "demonstrations": len(prompt.demonstrations) or prompt.neighbours,
+        "validation_rows": n_rows,
+    }
+    if n_rows == 0:
+        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
+    scores = list(by_template.values())
+    return chosen | {
+        "scores_by_template": dict(by_template),
+        "template_spread": max(scores) - min(scores),
+    }

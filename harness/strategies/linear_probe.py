@@ -27,7 +27,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
-from harness.strategies.feasibility import common_refusal
+from harness.strategies.feasibility import NO_TEXTS, common_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_numbers import answers_of, best_numbers
@@ -46,11 +46,14 @@ CACHED_ROWS = 20_000
 _POOLINGS = {
     "encoder": ("mean", "cls_mean", "cls", "max", "last"),
     "decoder": ("mean", "last", "max"),
+    "encoder_decoder": ("mean", "max", "last"),
     "convnet": ("mean", "max"),
     "vit": ("cls", "mean", "cls_mean"),
     "clip": ("cls", "projected", "mean", "cls_mean"),
 }
-_STACKED = ("encoder", "decoder", "vit", "clip")  # families whose layers are of one width
+# families whose layers are of one width
+_STACKED = ("encoder", "decoder", "encoder_decoder", "vit", "clip")
+_WRITERS = ("decoder", "encoder_decoder")
 HEADS = ("logistic", "ridge")
 _SETTINGS, _WEIGHTS = "probe.json", "probe.safetensors"
 
@@ -86,6 +89,8 @@ class LinearProbe(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        if task.output == "texts" and facts.family in _WRITERS:
+            return Verdict(False, NO_TEXTS)
         return common_refusal(cls.traits, facts, data) or Verdict(True)
 
     @classmethod

@@ -21,6 +21,7 @@ from transformers import (
 )
 
 import harness.cli
+from advisor.errors import OutputError
 from harness.backbones.lstm_model import LstmSeq2Seq
 from harness.catalog import OBJECTIVES
 from harness.model_facts import transformers_facts
@@ -182,6 +183,11 @@ def test_a_checkpoint_that_is_half_there_does_not_count(tmp_path: Path) -> None:
     state = checkpoint.load(tmp_path, other, torch.optim.AdamW(other.parameters()))
     assert (state.step, state.losses) == (3, [0.1])
     assert torch.equal(other.weight, model.weight)
+    (tmp_path / "checkpoint-3" / "weights.safetensors").write_bytes(b"half")
+    with pytest.raises(OutputError, match=r"checkpoint-3 cannot be read .* Remove it"):
+        checkpoint.load(tmp_path, other, optimizer)
+    checkpoint.remove(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
