@@ -13,7 +13,24 @@ from harness.metrics.tags import spans, tag_accuracy, tag_f1
 from harness.metrics.texts import bare, bleu, chrf, exact_match, token_f1, word_f1
 
 NAMES = ("exact_match", "token_f1", "chrf", "bleu", "tag_f1", "tag_accuracy")
-WORDS = st.sampled_from("the cat sat on a mat . Mat, O B-PER I-PER B-ORG I-ORG NOUN".split())
+WORDS = st.sampled_from(
+    [
+        "the",
+        "cat",
+        "sat",
+        "on",
+        "a",
+        "mat",
+        ".",
+        "Mat,",
+        "O",
+        "B-PER",
+        "I-PER",
+        "B-ORG",
+        "I-ORG",
+        "NOUN",
+    ]
+)
 TEXTS = st.lists(WORDS, max_size=8).map(" ".join)
 ROWS = st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=8)
 
@@ -56,11 +73,11 @@ def test_a_perfect_translation_scores_one():
 
 
 def test_spans_of_iob2():
-    tags = "B-PER I-PER O B-PER B-PER I-ORG I-ORG O I-LOC B-LOC".split()
+    tags = ["B-PER", "I-PER", "O", "B-PER", "B-PER", "I-ORG", "I-ORG", "O", "I-LOC", "B-LOC"]
     assert spans(tags) == {
         ("PER", 0, 2), ("PER", 3, 4), ("PER", 4, 5), ("ORG", 5, 7), ("LOC", 8, 9), ("LOC", 9, 10)
     }  # fmt: skip
-    assert spans("NOUN O VERB VERB".split()) == {("NOUN", 0, 1), ("VERB", 2, 3), ("VERB", 3, 4)}
+    assert spans(["NOUN", "O", "VERB", "VERB"]) == {("NOUN", 0, 1), ("VERB", 2, 3), ("VERB", 3, 4)}
     assert spans(["B-", "I", "O"]) == {("B-", 0, 1), ("I", 1, 2)}  # no type: tags as they are
     assert spans([]) == spans(["O"]) == set()
 
