@@ -126,6 +126,19 @@ def resolve_model(name: str, *, offline: bool = False) -> ModelFacts:
     return facts
 
 
+def facts_of(name: str) -> ModelFacts:
+    """As `resolve_model`, of any model there is a configuration of, measured here or not; of
+    "timm:NAME" nothing is asked of the network.
+
+    Raises:
+        UnknownName, ModelError, MissingExtra: As `resolve_model`.
+    """
+    if name.startswith("timm:"):
+        model_facts.hub_repository(name)  # says which names are near
+        return model_facts.timm_facts(name, name, "")
+    return _find(name, offline=False)
+
+
 def load_backbone(
     facts: ModelFacts, device: str | torch.device | None = None, max_tokens: int | None = None
 ) -> Backbone:

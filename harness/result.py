@@ -84,7 +84,7 @@ def build_result(
         "difference": difference
         and {"mean": difference.mean, "interval": [difference.low, difference.high]},
         "win_rate": decision.win_rate,
-        "metric": question.metric,
+        "metric": bench.task.metric,
         "protocol": "fair",
         "target": question.target,
         "strategies": strategies,
@@ -131,7 +131,7 @@ def question_result(plan: Plan, bench: Bench, findings: Sequence[Json]) -> Json:
         "budget_seconds": question.budget_seconds,
         "target": question.target,
         "max_tokens": bench.backbone.max_tokens,
-        "metric": question.metric,
+        "metric": bench.task.metric,
         "asked": question.model_dump(mode="json"),
     }
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.backbones.base import TokenCounter
 from harness.bench import Bench
-from harness.datasets.base import Finding
+from harness.datasets.base import LABEL, TEXT, TEXT_B, Finding
 from harness.folder import write_text
 from harness.text_pair import TextPair
 
@@ -20,13 +20,13 @@ TEST_FILE = "test.csv"
 
 def write_rows(bench: Bench) -> None:
     """Write the scored test rows, with their labels, so that the winner can be checked on them."""
-    question = bench.question
-    columns = [question.text_column if bench.dataset.modality == "text" else "file"]
+    read_from = bench.dataset.columns
+    columns = [read_from.get(TEXT, TEXT) if bench.dataset.modality == "text" else "file"]
     if isinstance(bench.test.inputs[0], TextPair):
-        columns.append(question.text_b_column)
+        columns.append(read_from.get(TEXT_B, TEXT_B))
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
-    table.writerow(["id", *columns, question.label_column])
+    table.writerow(["id", *columns, read_from.get(LABEL, LABEL)])
     for id, given, target in zip(
         bench.test.ids, bench.test.inputs, bench.test.targets, strict=True
     ):

@@ -16,11 +16,11 @@ from harness.artefacts import artefact_of
 from harness.backbones.base import Progress
 from harness.bench import ARTEFACTS, Bench
 from harness.catalog import STRATEGIES, TASKS
+from harness.datasets.base import TEXT, TEXT_B
 from harness.folder import WINNER, write_text
 from harness.models import load_backbone, resolve_model
 from harness.records import RunRecord, Settings
 from harness.tasks.base import Output, Task
-from harness.text_pair import TextPair
 
 MANIFEST = "manifest.json"
 
@@ -139,10 +139,8 @@ def _manifest(bench: Bench, final: RunRecord) -> Manifest:
         label_names=bench.task.label_names,
         metric=bench.task.metric,
         modality=bench.dataset.modality,
-        text_column=bench.question.text_column,
-        text_b_column=(
-            bench.question.text_b_column if isinstance(bench.test.inputs[0], TextPair) else None
-        ),
+        text_column=bench.dataset.columns.get(TEXT, TEXT),
+        text_b_column=bench.dataset.columns.get(TEXT_B),
         max_tokens=bench.backbone.max_tokens,
         hyperparameters=final.asked.hyperparameters,
         chosen=happened.chosen,

@@ -40,11 +40,16 @@ def _asked(plan: Plan) -> list[str]:
     shifted = f", {len(data.ood):,} shifted" if data.ood is not None else ""
     return [
         f"model: {facts.name}, {facts.family}, {format_count(facts.params)} parameters",
-        f"data:  {data.name}, {len(data.label_names)} classes, {len(data.train):,} rows to draw "
+        f"data:  {data.name}, {_kind(plan)}, {len(data.train):,} rows to draw "
         f"from, {len(data.test):,} to test on{shifted}",
         f"uses:  {plan.examples:,} labelled examples a seed: {len(draw.train):,} to train, "
         f"{len(draw.validation):,} to validate",
     ]
+
+
+def _kind(plan: Plan) -> str:
+    classes = len(plan.dataset.label_names)
+    return f"{classes} classes" if classes else plan.task.id.replace("_", " ")
 
 
 def _findings(plan: Plan) -> list[str]:

@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     help="Where the study's data sets lie; the current folder by default.",
 )
 @click.option(
+    "--model-root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="FOLDER",
+    help="Where the study's model folders lie; the current folder by default.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
@@ -55,6 +62,7 @@ def study(
     given: str,
     file: Path,
     data_root: Path,
+    model_root: Path,
     out: Path | None,
     only: str | None,
     part: str,
@@ -81,7 +89,7 @@ def study(
     for arm in asked.arms:
         read_strategies(",".join(arm.strategies))
     folder = out or Path("runs") / f"study-{file.stem}"
-    cells = cells_of(asked, data_root, folder)
+    cells = cells_of(asked, data_root, folder, model_root)
     chosen = [] if no_runs else _chosen(cells, only, part)
     if chosen:
         for copy in shifted_copies(asked, data_root, folder):

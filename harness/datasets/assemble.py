@@ -6,13 +6,14 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.errors import DataError, SpecError
+from advisor.errors import DataError
 from harness.datasets import images, tables
 from harness.datasets.base import DataRequest, Dataset, Finding, Split
 from harness.datasets.checks import examine
 from harness.datasets.digest import content_digest
 from harness.datasets.labels import Classes, drop_unseen, find_classes, refuse_unseen
 from harness.datasets.rows import Reading, Rows
+from harness.datasets.targets import NumberTargets, TextTargets
 from harness.splits import hold_out
 from harness.text_pair import TextPair
 
@@ -40,16 +41,17 @@ def assemble(
         test = _extra(request.test_data, "--test-data", request, modality, findings)
     if request.ood_data is not None:
         ood = _extra(request.ood_data, "--ood-data", request, modality, findings)
-    classes = find_classes(reading.pool.labels, request.label_names)
+    classes = _targets(request, reading.pool)
     findings += classes.findings
-    if test is not None:
-        refuse_unseen(test, classes)
-    if ood is not None:
-        ood, found = drop_unseen(ood, classes)
-        findings += found
-    pool, checked = examine(reading.pool, test, ood)
+    if isinstance(classes, Classes):
+        if test is not None:
+            refuse_unseen(test, classes)
+        if ood is not None:
+            ood, found = drop_unseen(ood, classes)
+            findings += found
+    pool, checked = examine(reading.pool, test, ood, classes=isinstance(classes, Classes))
     findings += checked
-    _refuse_emptied(reading.pool, pool)
+    _refuse_emptied(reading.pool, pool, classes)
     if test is None:
         pool, test, note = _held_out(pool, classes, request)
         findings.append(note)
@@ -66,20 +68,24 @@ def assemble(
         named_labels=classes.named,
         findings=tuple(findings),
         digest=content_digest(classes.names, (train, test_split, ood_split)),
-        task=_task(request, train),
+        task=request.task or _natural_task(train),
+        columns=dict(reading.columns),
     )
 
 
-def _task(request: DataRequest, train: Split) -> str:
-    """What is asked of these inputs, after making sure that it is what the user said.
+def _targets(request: DataRequest, pool: Rows) -> Classes | TextTargets | NumberTargets:
+    """How labels as written become targets."""
+    if request.output == "texts":
+        return TextTargets()
+    if request.output == "numbers":
+        return NumberTargets()
+    return find_classes(pool.labels, request.label_names)
 
-    Raises:
-        SpecError: If these inputs cannot be asked that.
-    """
-    found = tables.PAIRS if isinstance(train.inputs[0], TextPair) else "classification"
-    if request.task is not None and request.task != found:
-        raise SpecError(f"task {request.task} needs other inputs: {request.data!r} is for {found}.")
-    return found
+
+def _natural_task(train: Split) -> str:
+    """What is asked of inputs with classes where the user did not say."""
+    pairs = isinstance(train.inputs[0], TextPair)
+    return "pair_classification" if pairs else "classification"
 
 
 def _extra(
@@ -102,7 +108,14 @@ def _extra(
     return reading.pool if reading.test is None else reading.test
 
 
-def _refuse_emptied(before: Rows, after: Rows) -> None:
+def _refuse_emptied(before: Rows, after: Rows, classes: object) -> None:
+    if not len(after):
+        raise DataError(
+            "no training row is left: all of them repeat rows of the test or shifted set. Give "
+            "training rows that are not in the test set."
+        )
+    if not isinstance(classes, Classes):
+        return
     if gone := sorted(set(before.labels) - set(after.labels)):
         raise DataError(
             f"no training row is left of {', '.join(map(repr, gone[:5]))}: all of them repeat rows of "
@@ -110,15 +123,23 @@ def _refuse_emptied(before: Rows, after: Rows) -> None:
         )
 
 
-def _held_out(pool: Rows, classes: Classes, request: DataRequest) -> tuple[Rows, Rows, Finding]:
+def _held_out(
+    pool: Rows, classes: Classes | TextTargets | NumberTargets, request: DataRequest
+) -> tuple[Rows, Rows, Finding]:
     kept, held = hold_out(
-        classes.split(pool).targets, pool.groups, fraction=request.test_fraction, seed=request.seed
+        classes.split(pool).strata, pool.groups, fraction=request.test_fraction, seed=request.seed
     )
     test = pool.take(held)
     note = (
         f"No test set was given: {len(held):,} of {len(pool):,} rows were held out "
-        f"(stratified{', by group' if pool.groups else ''}, seed {request.seed})."
+        f"({_way(pool, classes)}seed {request.seed})."
     )
-    if missing := len(classes.names) - len(Counter(test.labels)):
+    if (missing := len(classes.names) - len(Counter(test.labels))) > 0:
         note += f" {missing} of {len(classes.names)} classes are too small to be in it."
     return pool.take(kept), test, Finding("held_out", "note", note, len(held))
+
+
+def _way(pool: Rows, classes: object) -> str:
+    """How a test set was drawn, in words."""
+    stratified = "stratified, " if isinstance(classes, Classes) else ""
+    return stratified + ("by group, " if pool.groups else "")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from harness.tasks.base import Output
+
+TEXT, LABEL = "text", "label"
 TEXT_B = "text_b"
 """The column that makes a table one of pairs of texts."""
 
@@ -22,15 +25,18 @@ class DataRequest:
         text_b_column: The second text of a pair.
         task: A task id; None for pairs of texts where the second column is there, else single
             inputs.
+        output, columns: Of the task that was named, see `harness.tasks.base`.
         test_fraction: Share held out as the test set when the source has none of its own.
         seed: Draws that held-out part; the same for every strategy and run.
     """
 
     data: str
-    text_column: str = "text"
-    label_column: str = "label"
+    text_column: str = TEXT
+    label_column: str = LABEL
     text_b_column: str = TEXT_B
     task: str | None = None
+    output: Output = "probabilities"
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     label_names: tuple[str, ...] | None = None
     description: str | None = None
     test_data: str | None = None
@@ -106,6 +112,7 @@ class Dataset:
         ood: A shifted test set, scored beside the normal one; None if there is none.
         task: Id of the task; extra: what that task needs to know besides, plain JSON.
         label_names: () where there are no classes.
+        columns: "text", "label" and, of pairs, "text_b" -> where it was read from.
         named_labels: False when the labels are bare numbers without given names, so that a
             prompt would have nothing to say.
         digest: Content hash (sha256 hex) of all inputs, targets and label names.
@@ -122,6 +129,7 @@ class Dataset:
     findings: tuple[Finding, ...] = ()
     digest: str = ""
     task: str = "classification"
+    columns: dict[str, str] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
 
 

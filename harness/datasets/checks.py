@@ -27,8 +27,15 @@ IMBALANCE = 10
 _BLOCK = 2048
 
 
-def examine(pool: Rows, test: Rows | None, ood: Rows | None) -> tuple[Rows, list[Finding]]:
-    """The pool without duplicates and without rows of the test sets, and what was found."""
+def examine(
+    pool: Rows, test: Rows | None, ood: Rows | None, *, classes: bool = True
+) -> tuple[Rows, list[Finding]]:
+    """The pool without duplicates and without rows of the test sets, and what was found.
+
+    Args:
+        classes: Whether labels are classes. Else one input may have several right labels, such
+            as translations, and only equal labels make equal inputs copies of one another.
+    """
     parts = [pool] + [held for held in (test, ood) if held is not None]
     n = len(pool)
     exact, near = clusters([signature for rows in parts for signature in rows.signatures])
@@ -49,12 +56,13 @@ def examine(pool: Rows, test: Rows | None, ood: Rows | None) -> tuple[Rows, list
             keep = keep & ~repeated & ~shared
             start += len(held)
     # leaking rows go first: a copy that stays must not be dropped in favour of one that leaks
-    keep, found = _settle_conflicts(keep, exact[:n], labels[:n])
-    findings += found
+    if classes:
+        keep, found = _settle_conflicts(keep, exact[:n], labels[:n])
+        findings += found
     keep, found = _collapse(keep, exact[:n], alike[:n])
     findings += found
     kept = pool.take(np.flatnonzero(keep))
-    return kept, findings + imbalance(kept)
+    return kept, findings + (imbalance(kept) if classes else [])
 
 
 def clusters(signatures: Sequence[Signature]) -> tuple[np.ndarray, np.ndarray]:

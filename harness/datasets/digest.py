@@ -6,6 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from harness.datasets.base import Split
 from harness.text_pair import TextPair
 
@@ -32,8 +34,16 @@ def content_digest(label_names: Sequence[str], splits: Sequence[Split | None]) -
         for item in split.inputs:
             for piece in _pieces(item):
                 add(piece)
-        add(split.targets.astype(">i8").tobytes())
+        for piece in _target_pieces(split.targets):
+            add(piece)
     return digest.hexdigest()
+
+
+def _target_pieces(targets: np.ndarray) -> list[bytes]:
+    """Class indices or numbers in one piece, texts one by one."""
+    if targets.dtype.kind == "U":
+        return [str(target).encode("utf-8", "surrogatepass") for target in targets]
+    return [targets.astype(">i8" if targets.dtype.kind == "i" else ">f8").tobytes()]
 
 
 def _pieces(item: str | Path) -> list[bytes]:

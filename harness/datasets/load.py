@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
 from advisor.errors import AdviceError, DataError, UnknownName
-from harness.catalog import DATASETS
+from harness.catalog import DATASETS, TASKS
 from harness.datasets.base import DataRequest, Dataset, DataSource
 from harness.datasets.packaged import PACKAGED
 from harness.datasets.tables import is_table
 from harness.registry import Registry
+from harness.tasks.base import Task
 
 
 class AvailableData(TypedDict):
@@ -32,10 +34,13 @@ def load_dataset(request: DataRequest, sources: Registry = DATASETS) -> Dataset:
     A file or folder of that name goes before a packaged data set.
 
     Raises:
-        UnknownName: If it is neither a path nor a known name.
+        UnknownName: If it is neither a path nor a known name, or the task is none.
         DataError: If it cannot be used as it is.
         MissingExtra: If its package is not installed.
     """
+    if request.task is not None:
+        task: type[Task] = TASKS.load(request.task)
+        request = replace(request, output=task.output, columns=task.columns)
     for name in sources.names():
         source: DataSource = sources.load(name)()
         if source.accepts(request):

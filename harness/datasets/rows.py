@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -78,11 +78,13 @@ class Reading:
         pool: Rows to train and validate on.
         test: The source's own test part; None if it has none.
         findings: What was noticed while reading.
+        columns: "text", "label" and, of pairs, "text_b" -> where it was read from.
     """
 
     pool: Rows
     test: Rows | None = None
     findings: tuple[Finding, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 def text_rows(

@@ -6,17 +6,18 @@ import csv
 import difflib
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from advisor.errors import DataError
-from harness.datasets.base import DataRequest, Finding
+from harness.datasets.base import LABEL, TEXT, TEXT_B, DataRequest, Finding
 from harness.datasets.rows import Reading, Rows, text_rows
 from harness.text_pair import TextPair
 
 SUFFIXES = (".csv", ".tsv", ".jsonl")
 VALIDATION_NAMES = ("val", "valid", "validation", "dev")
-PAIRS = "pair_classification"
+MAY_BE_EMPTY = ("qa",)
+"""Tasks in which no answer is an answer: the passage does not hold one."""
 _SHOWN = 20  # column names in an error message
 
 Record = tuple[int, dict[str, str]]  # line number, cells by column
@@ -46,39 +47,43 @@ def read(location: Path, request: DataRequest) -> Reading:
         DataError: If a file cannot be read or a column is missing.
     """
     if location.is_file():
-        pool, findings = _read_file(location, request)
-        return Reading(pool, findings=findings)
+        pool, findings, columns = _read_file(location, request)
+        return Reading(pool, findings=findings, columns=columns)
     train = part(location, ("train",))
     if train is None:
         raise DataError(f"{location} holds no train.csv, train.tsv or train.jsonl.")
-    pool, findings = _read_file(train, request)
+    pool, findings, columns = _read_file(train, request)
     test = None
     if file := part(location, VALIDATION_NAMES):
-        more, noticed = _read_file(file, request)
+        more, noticed, _ = _read_file(file, request)
         pool, findings = pool + more, findings + noticed
         note = f"The {len(more):,} rows of {file.name} joined the pool; validation rows are drawn from it."
         findings += (Finding("validation_part", "note", note, len(more)),)
     if file := part(location, ("test",)):
-        test, noticed = _read_file(file, request)
+        test, noticed, _ = _read_file(file, request)
         findings += noticed
-    return Reading(pool, test, findings)
+    return Reading(pool, test, findings, columns)
 
 
-def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, ...]]:
+def _read_file(
+    path: Path, request: DataRequest
+) -> tuple[Rows, tuple[Finding, ...], dict[str, str]]:
     content = _decode(path)
     lines = path.suffix.lower() == ".jsonl"
     records = _json_lines(path, content) if lines else _delimited(path, content)
     texts: list[str] = []
     labels, ids, groups = [], [], []
-    empty, second = 0, None
+    empty = 0
+    columns: dict[str, str] = {}
     for number, (line, cells) in enumerate(records):
         if number == 0:  # of JSON rows, the first decides: a later one may lack an empty cell
-            second = _second_column(request, list(cells))
-            _check_columns(path, list(cells), request, second)
-        text = cells.get(request.text_column, "").strip()
-        label = cells.get(request.label_column, "").strip()
-        other = None if second is None else cells.get(second, "").strip()
-        if not text or not label or other == "":
+            columns = _columns(request, list(cells))
+            _check_columns(path, list(cells), request, columns)
+        text = cells.get(columns[TEXT], "").strip()
+        label = cells.get(columns[LABEL], "").strip()
+        other = cells.get(columns[TEXT_B], "").strip() if TEXT_B in columns else None
+        unanswered = not label and request.task not in MAY_BE_EMPTY
+        if not text or unanswered or other == "":
             empty += 1
             continue
         texts.append(text if other is None else TextPair(text, other))
@@ -92,9 +97,9 @@ def _read_file(path: Path, request: DataRequest) -> tuple[Rows, tuple[Finding, .
         raise DataError(f"{path} holds {found}; it needs one labelled text a line.")
     rows = text_rows(texts, labels, ids, groups if request.group_column is not None else None)
     if not empty:
-        return rows, ()
+        return rows, (), columns
     note = f"{empty:,} of {empty + len(rows):,} rows of {path.name} have no text or no label and were left out."
-    return rows, (Finding("empty_rows", "warning", note, empty),)
+    return rows, (Finding("empty_rows", "warning", note, empty),), columns
 
 
 def _decode(path: Path) -> str:
@@ -173,18 +178,33 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _second_column(request: DataRequest, found: list[str]) -> str | None:
-    """The column of the second text; None where rows are single texts."""
-    if request.task == PAIRS or (request.task is None and request.text_b_column in found):
-        return request.text_b_column
-    return None
+def _columns(request: DataRequest, found: Sequence[str]) -> dict[str, str]:
+    """Where texts and labels are: where the user said, else where the task's often are."""
+    named = {TEXT: request.text_column, TEXT_B: request.text_b_column, LABEL: request.label_column}
+    columns = {
+        role: _first_found((name, *(request.columns.get(role, ()) if name == role else ())), found)
+        for role, name in named.items()
+    }
+    pairs = TEXT_B in request.columns or (request.task is None and request.text_b_column in found)
+    if not pairs:
+        del columns[TEXT_B]
+    return columns
 
 
-def _check_columns(path: Path, found: list[str], request: DataRequest, second: str | None) -> None:
+def _first_found(names: Sequence[str], found: Sequence[str]) -> str:
+    """The first of these columns that is there, in either case of letters; else the first name."""
+    lower = {name.lower(): name for name in reversed(found)}
+    exact = next((name for name in names if name in found), None)
+    return exact or next((lower[name] for name in names[1:] if name in lower), names[0])
+
+
+def _check_columns(
+    path: Path, found: list[str], request: DataRequest, columns: Mapping[str, str]
+) -> None:
     wanted = {
-        "--text-column": request.text_column,
-        "--text-b-column": second,
-        "--label-column": request.label_column,
+        "--text-column": columns[TEXT],
+        "--text-b-column": columns.get(TEXT_B),
+        "--label-column": columns[LABEL],
         "--group-column": request.group_column,
     }
     for flag, column in wanted.items():

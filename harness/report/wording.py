@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from advisor.traits import STRATEGIES
+from harness.metrics import METRICS
 
-_SHARES = {"accuracy", "balanced_accuracy", "macro_f1", "f1", "precision", "recall", "exact_match"}
+_OTHER_SHARES = {"balanced_accuracy", "f1", "precision", "recall"}
 _METRIC_NAMES = {
     "macro_f1": "macro-F1",
     "f1": "F1",
     "log_loss": "log loss",
     "ece": "calibration error",
     "exact_match": "exact match",
+    "token_f1": "token F1",
+    "chrf": "chrF",
+    "bleu": "BLEU",
+    "tag_f1": "entity F1",
+    "r2": "R²",
+    "mae": "mean absolute error",
+    "mean_iou": "mean IoU",
+    "hit_rate": "hit rate at IoU 0.5",
 }
 _ABBREVIATIONS = {"tfidf": "TF-IDF"}
 
@@ -47,7 +56,7 @@ def sentence(text: str) -> str:
 
 def is_share(metric: str) -> bool:
     """Whether the metric lies in [0, 1], so that it reads as a percentage."""
-    return metric in _SHARES
+    return METRICS[metric].share if metric in METRICS else metric in _OTHER_SHARES
 
 
 def known(say: Callable[[float], str], value: float | None) -> str | None:

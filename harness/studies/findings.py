@@ -24,7 +24,7 @@ class Row:
     """One strategy of one run.
 
     Attributes:
-        mean: Test metric averaged over seeds; low, high: its 95 % interval; None if not scored.
+        metric: Name of the test metric; mean: averaged over seeds; low, high: its 95 % interval; None if not scored.
         ood: The same metric on the shifted test set, or None.
         seconds: Wall clock the strategy spent, shared extraction included.
     """
@@ -33,6 +33,7 @@ class Row:
     strategy: str
     data: str
     examples: int
+    metric: str
     seeds: int
     status: str
     mean: float | None
@@ -165,6 +166,7 @@ def _row(cell: Cell, result: Mapping[str, Any], one: Mapping[str, Any]) -> Row:
         strategy=one["strategy"],
         data=cell.data,
         examples=result["question"]["examples"],
+        metric=result["metric"],
         seeds=test.get("seeds", 0),
         status=one["status"],
         mean=test.get("mean"),

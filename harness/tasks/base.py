@@ -12,6 +12,7 @@ to say them:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 import numpy as np
@@ -36,6 +37,8 @@ class Task(Protocol):
         label_names: Class names in the order of the target indices; () where there are none.
         description: What the user said the task is, for prompts; None if nothing was said.
         metric: The metric that selects and is reported first.
+        columns: "text" and "label", and where inputs are pairs "text_b" -> names such a column
+            often has, which are tried where the user named none.
         metrics: What `metric` may be (names in `harness.metrics.METRICS`), the default first.
     """
 
@@ -47,6 +50,7 @@ class Task(Protocol):
     description: str | None
     metric: str
     metrics: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
 
     @classmethod
     def of(cls, dataset: Dataset, metric: str | None) -> Self:

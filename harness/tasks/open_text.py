@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenText:
-    """A text for each input; see `Task`. A subclass names its metrics, and fits its baselines.
+    """A text for each input; see `Task`. A subclass names its metrics, columns and baselines.
 
     Attributes:
         no_description: What a prompt says where the user said nothing.
@@ -36,6 +37,7 @@ class OpenText:
     head: ClassVar[Literal["tokens"]] = "tokens"
     mirrors: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]]
+    columns: ClassVar[Mapping[str, tuple[str, ...]]]
     no_description: ClassVar[str]
     n_classes: ClassVar[int] = 1
 

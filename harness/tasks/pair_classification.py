@@ -6,7 +6,9 @@ Encoders read `[CLS] a [SEP] b [SEP]` with the segments they were pretrained wit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from harness.tasks.single_label import SingleLabel
 
@@ -18,6 +20,12 @@ class PairClassification(SingleLabel):
     """Of pairs of texts (`harness.text_pair.TextPair`)."""
 
     id: str = "pair_classification"
+
+    columns: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "text": ("premise", "sentence1", "question"),
+        "text_b": ("hypothesis", "sentence2", "passage", "context"),
+        "label": ("answer", "gold_label"),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -35,6 +36,7 @@ class SingleLabel:
     head: ClassVar[Literal["pooled"]] = "pooled"
     mirrors: ClassVar[bool] = True
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "macro_f1")
+    columns: ClassVar[Mapping[str, tuple[str, ...]]] = {"text": (), "label": ()}
 
     def __post_init__(self) -> None:
         if len(self.label_names) < 2:
