@@ -36,6 +36,10 @@ TASKS = Registry(
     {
         "classification": "harness.tasks.classification:Classification",
         "pair_classification": "harness.tasks.pair_classification:PairClassification",
+        "qa": "harness.tasks.qa:QuestionAnswering",
+        "generation": "harness.tasks.generation:Generation",
+        "translation": "harness.tasks.translation:Translation",
+        "token_labelling": "harness.tasks.token_labelling:TokenLabelling",
         "localization": "harness.tasks.localization:Localization",
         "regression": "harness.tasks.regression:Regression",
     },
