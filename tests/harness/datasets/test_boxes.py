@@ -117,7 +117,7 @@ def test_a_row_that_tells_of_no_box_is_named(tmp_path: Path, row: str, message: 
 
 def test_what_is_no_table_of_boxes_is_refused(tmp_path: Path) -> None:
     folder = write(tmp_path / "made", rows(), "file,left,top,right,bottom")
-    with pytest.raises(DataError, match="has no column 'x_min'. Columns: file, left"):
+    with pytest.raises(DataError, match=r"has no column 'x_min'\. Columns: file, left"):
         load(folder)
     (folder / "boxes.csv").unlink()
     with pytest.raises(DataError, match=r"holds no boxes\.csv; write one with the columns file"):
