@@ -89,6 +89,20 @@ def test_study_commands_find_their_study(
     assert "Not measured yet" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "evidence"], ids=shown)  # fmt: skip
+def test_evidence_commands_answer(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    if words[1] == "add":
+        pytest.skip(
+            "reads a file or run of the reader's; tests/harness/evidence/test_add.py makes one"
+        )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ADVISOR_EVIDENCE", str(tmp_path / "none"))
+    assert harness.cli.main(words) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
 def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith(f"$ {SETS_UP}")]

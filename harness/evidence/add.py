@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections import defaultdict
@@ -102,8 +103,8 @@ def read(given: Path) -> list[Row]:
         if is_collected(given):
             return read_collected(given)
         return read_first(given) if is_first(given) else read_rows(given)
-    except UnicodeDecodeError as error:
-        raise DataError(f"{given} is no text ({error}). Give a CSV file in UTF-8.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{given} cannot be read as CSV ({error}).") from None
 
 
 def run_rows(folder: Path) -> list[Row]:

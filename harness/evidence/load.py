@@ -56,14 +56,14 @@ def row_files(places: Sequence[Path]) -> list[Path]:
     """The files that hold rows.
 
     Raises:
-        DataError: If a place does not exist or a folder holds none.
+        DataError: If a place does not exist or a folder holds no CSV file.
     """
     found: list[Path] = []
     for place in places:
         if not place.exists():
             raise DataError(f"there is no file or folder {place}.")
         inside = [one for one in sorted(place.glob("*.csv")) if one.name not in TABLES]
-        if place.is_dir() and not inside:
+        if place.is_dir() and not any(place.glob("*.csv")):
             raise DataError(f"{place} holds no CSV files of evidence.")
         found += inside if place.is_dir() else [place]
     return list(dict.fromkeys(found))
@@ -78,13 +78,23 @@ def read_tables(folders: Iterable[Path] = ()) -> Tables:
     tables = Tables({}, {}, {})
     for folder in dict.fromkeys([shipped("evidence"), *folders]):
         for one in read_table(folder / "sources.csv", SOURCES):
-            year = int(one["year"]) if one["year"] else None
+            year = int(_number(folder / "sources.csv", one["year"])) if one["year"] else None
             tables.sources[one["source"]] = (one["paper"], year, one["url"])
         for one in read_table(folder / "data_sets.csv", DATA_SETS):
             tables.data_sets[one["data"]] = (one["data_group"], one["subject"])
         for one in read_table(folder / "shifts.csv", SHIFTS):
-            tables.shifts[one["data"], one["corpus"]] = (float(one["shift"]), one["reason"])
+            tables.shifts[one["data"], one["corpus"]] = (
+                _number(folder / "shifts.csv", one["shift"]),
+                one["reason"],
+            )
     return tables
+
+
+def _number(file: Path, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise DataError(f"{file}: {text!r} is no number.") from None
 
 
 def join(row: Row, tables: Tables) -> Row:

@@ -27,7 +27,7 @@ def read_rows(file: Path) -> list[Row]:
         DataError: If it is no table of evidence or a cell cannot be read.
     """
     try:
-        with file.open(encoding="utf-8", newline="") as stream:
+        with file.open(encoding="utf-8-sig", newline="") as stream:  # spreadsheets write the mark
             reader = csv.DictReader(stream)
             names = reader.fieldnames or []
             _check_header(file, names)
@@ -58,15 +58,18 @@ def read_table(file: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """A table beside the rows; an empty list if there is none.
 
     Raises:
-        DataError: If it has not exactly these columns.
+        DataError: If it cannot be read or has not exactly these columns.
     """
     if not file.exists():
         return []
-    with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != columns:
-            raise DataError(f"{file} must have the columns {', '.join(columns)}.")
-        return list(reader)
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if tuple(reader.fieldnames or ()) != columns:
+                raise DataError(f"{file} must have the columns {', '.join(columns)}.")
+            return [{name: one[name] or "" for name in columns} for one in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read as CSV ({error}).") from None
 
 
 def cell(value: object) -> str:

@@ -120,6 +120,29 @@ def test_what_cannot_be_read_is_told_in_one_line(
     assert capsys.readouterr().err == f"harness: {message}\n"
 
 
+def test_tables_beside_the_rows_of_a_user_are_read_and_their_slips_told(
+    tmp_path: Path, own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own_folder.mkdir()
+    shifts = own_folder / "shifts.csv"
+    shifts.write_text("data,corpus,shift,reason\nmy own,web_text,0.8,legal letters\n")
+    file = written(tmp_path, toy(data="my own"))
+    assert main(["evidence", "add", str(file)]) == 0
+    (row,) = load([own_folder])
+    assert (row.shift, row.shift_reason) == (0.8, "legal letters")
+    shifts.write_text("data,corpus,shift,reason\nmy own,web_text,far,legal letters\n")
+    capsys.readouterr()
+    assert main(["evidence", "check"]) == 2
+    assert capsys.readouterr().err == f"harness: {shifts}: 'far' is no number.\n"
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "picture.csv"
+    file.write_bytes(bytes(range(128, 256)))
+    assert main(["evidence", "add", str(file)]) == 2
+    assert capsys.readouterr().err.startswith(f"harness: {file} cannot be read as CSV (")
+
+
 def test_a_finished_run_joins(
     tmp_path: Path, own_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:  # fmt: skip
