@@ -51,7 +51,7 @@ def _decoded(backbone: DecoderBackbone, text: str) -> tuple[float, int]:
     logits = backbone.model(input_ids=ids, use_cache=False).logits[0, :-1]
     nats = torch.nn.functional.cross_entropy(logits.float(), ids[0, 1:], reduction="sum")
     unscored = "" if tokens.start else tokens.tokenizer.decode(ids[0, :1])
-    return float(nats) / math.log(2), _size(text) - _size(unscored)
+    return float(nats) / math.log(2), _size(text) - _size(str(unscored))
 
 
 @torch.inference_mode()
