@@ -50,23 +50,24 @@ class SpanCorruption:
     @classmethod
     def build(cls, preset: Preset, tokenizer: PreTrainedTokenizerBase | None) -> Self:
         tokenizer = with_roles(tokenizer, _SPECIAL)
-        missing = [one for one in SENTINELS if one not in tokenizer.get_vocab()]
+        known = tokenizer.get_vocab()
+        missing = [sentinel for sentinel in SENTINELS if sentinel not in known]
         if missing:
             raise ModelError(
                 f"the tokenizer has no sentinel {missing[0]}; leave out --tokenizer to train one."
             )
-        shape: dict[str, Any] = dict(
-            vocab_size=len(tokenizer),
-            d_model=preset.width,
-            d_kv=preset.width // preset.heads,
+        shape: dict[str, Any] = {
+            "vocab_size": len(tokenizer),
+            "d_model": preset.width,
+            "d_kv": preset.width // preset.heads,
             # a little narrower than 4 widths: as many parameters as a BERT of that width
-            d_ff=10 * preset.width // 3,
-            num_layers=preset.layers,
-            num_heads=preset.heads,
-            pad_token_id=tokenizer.pad_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            decoder_start_token_id=tokenizer.pad_token_id,
-        )
+            "d_ff": 10 * preset.width // 3,
+            "num_layers": preset.layers,
+            "num_heads": preset.heads,
+            "pad_token_id": tokenizer.pad_token_id,
+            "eos_token_id": tokenizer.eos_token_id,
+            "decoder_start_token_id": tokenizer.pad_token_id,
+        }
         return cls(T5ForConditionalGeneration(T5Config(**shape)), tokenizer, preset.length)
 
     def examples(self, documents: Sequence[Document]) -> list[list[int]]:
