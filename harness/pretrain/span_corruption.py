@@ -50,7 +50,8 @@ class SpanCorruption:
     @classmethod
     def build(cls, preset: Preset, tokenizer: PreTrainedTokenizerBase | None) -> Self:
         tokenizer = with_roles(tokenizer, _SPECIAL)
-        missing = [one for one in SENTINELS if one not in tokenizer.get_vocab()]
+        known = tokenizer.get_vocab()
+        missing = [sentinel for sentinel in SENTINELS if sentinel not in known]
         if missing:
             raise ModelError(
                 f"the tokenizer has no sentinel {missing[0]}; leave out --tokenizer to train one."

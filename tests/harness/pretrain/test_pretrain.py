@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,20 +123,27 @@ def test_the_lstm_is_loaded_and_writes(made: dict[str, Path]) -> None:
 def test_a_resumed_pretraining_ends_with_the_same_weights(
     objective: str, data: dict[str, str], made: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Cut off twice, at and between evaluations; bit for bit."""
+    """Cut off twice, at and between evaluations; bit for bit.
+
+    With the tokenizer of the undisturbed one: the library's WordPiece trainer breaks ties anew
+    each time.
+    """
     folder, taken = tmp_path / "resumed", []
+    asked = order(objective, data)
+    if OBJECTIVES.load(objective).modality == "text":
+        asked = replace(asked, tokenizer=made[objective])
     for stop in (7, 18):
         watch = Watch(
             cancelled=lambda stop=stop: bool(taken) and taken[-1] >= stop,
             moved=lambda step, total: taken.append(step),
         )
         with pytest.raises(Interrupted):
-            make(order(objective, data), folder, command="", watch=watch)
+            make(asked, folder, command="", watch=watch)
         assert taken[-1] == stop
         assert [place.name for place in folder.glob("checkpoint*")] == [f"checkpoint-{stop}"]
         assert json.loads((folder / "pretraining.json").read_text())["status"] == "unfinished"
     watch = Watch(moved=lambda step, total: taken.append(step))
-    done = make(order(objective, data), folder, command="", watch=watch)
+    done = make(asked, folder, command="", watch=watch)
     assert taken == list(range(1, STEPS + 1)), "no step was taken twice"
     undisturbed = made[objective]
     assert done.curve == json.loads((undisturbed / "pretraining.json").read_text())["curve"]
