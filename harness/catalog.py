@@ -24,6 +24,7 @@ BACKBONES = Registry(
         "encoder": "harness.backbones.encoder:EncoderBackbone",
         "decoder": "harness.backbones.decoder:DecoderBackbone",
         "encoder_decoder": "harness.backbones.encoder_decoder:EncoderDecoderBackbone",
+        "lstm": "harness.backbones.lstm:LstmBackbone",
         "convnet": "harness.backbones.convnet:ConvNetBackbone",
         "vit": "harness.backbones.vit:VitBackbone",
         "clip": "harness.backbones.clip:ClipBackbone",

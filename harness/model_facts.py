@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import fields
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -31,6 +32,7 @@ from advisor.catalogue import find_model
 from advisor.errors import ModelError
 from advisor.situation import OBJECTIVES
 from harness.backbones.base import ModelFacts
+from harness.backbones.lstm_model import LstmConfig, LstmSeq2Seq
 from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggestions
 
 UNKNOWN = "unknown"
@@ -87,6 +89,35 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         location=location,
         digest=digest,
         masked_head=family == "encoder" and _saved_with_head(config),
+    )
+
+
+def lstm_facts(name: str, location: str, digest: str) -> ModelFacts:
+    """Facts of a folder with an LSTM encoder-decoder.
+
+    Raises:
+        ModelError: If the configuration cannot be used.
+    """
+    found = read_config(Path(location))
+    shape = {field.name: found[field.name] for field in fields(LstmConfig) if field.name in found}
+    try:
+        config = LstmConfig(**shape)  # type: ignore[arg-type]
+        with torch.device("meta"):
+            model = LstmSeq2Seq(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"the configuration of {name!r} cannot be used: {reason}") from error
+    return ModelFacts(
+        name=name,
+        family="lstm",
+        params=model.params,
+        layers=model.layers,
+        width=model.width,
+        modality="text",
+        objective=pretrained_by(location) or UNKNOWN,
+        vocabulary=config.vocab_size,
+        location=location,
+        digest=digest,
     )
 
 

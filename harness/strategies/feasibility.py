@@ -14,6 +14,10 @@ _WHY_NOT = {
     "lstm": "an LSTM has no attention through which trained vectors could act on the input",
 }
 
+_LSTM_IS_WHOLE = (
+    "an LSTM encoder-decoder is trained whole: it has no transformer blocks for adapters to stand "
+    "in, and its head is the one that writes"
+)
 NO_TEXTS = (
     "a probe gives every input one of a few answers from its pooled features; a text is written "
     "token by token, which takes the language model's own output layer"
@@ -33,6 +37,8 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
         )
     if facts.family not in traits.families:
         reason = _WHY_NOT.get(facts.family) if traits.virtual_tokens else None
+        if reason is None and facts.family == "lstm":
+            reason = _LSTM_IS_WHOLE
         return Verdict(
             False, reason or f"{traits.name} does not work on models of family {facts.family!r}"
         )

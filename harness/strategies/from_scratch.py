@@ -14,6 +14,7 @@ _BY_FAMILY = {
     "encoder": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 20, 16, 0.01),
     "decoder": Recommended((1e-4, 2e-3), (3e-4, 1e-3, 1e-4), 1.0, 10, 8, 0.01),
     "encoder_decoder": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 20, 8, 0.01),
+    "lstm": Recommended((5e-4, 1e-2), (2e-3, 5e-3, 1e-3), 1.0, 30, 16, 0.01),
     # He et al. 2019 (arXiv:1811.08883): from scratch needs several times as many epochs.
     "convnet": Recommended((3e-4, 1e-2), (1e-3, 3e-3, 5e-4), 1.0, 30, 16, 0.05),
     "vit": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 30, 16, 0.05),

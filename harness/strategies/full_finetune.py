@@ -22,6 +22,8 @@ _BY_FAMILY = {
     # Raffel et al. 2020 (section 3.1.2): 1e-3 with Adafactor; with AdamW a third of that is the
     # usual choice. BART was fine-tuned at 3e-5 to 5e-5 (Lewis et al. 2020).
     "encoder_decoder": Recommended((1e-5, 2e-3), (3e-4, 1e-3, 5e-5), 1.0, 10, 8),
+    # Adam's own rate of 1e-3 (Kingma and Ba 2015), and around it.
+    "lstm": Recommended((3e-4, 1e-2), (1e-3, 3e-3, 5e-4), 1.0, 20, 16),
     # Kornblith et al. 2019 (appendix A.5): rates over 4 decades, small ones for fine-tuning.
     "convnet": Recommended((3e-5, 3e-3), (3e-4, 1e-3, 1e-4), 1.0, 10, 16),
     # Dosovitskiy et al. 2021 (table 4) fine-tune with SGD; with AdamW and layer-wise decay: He et al.

@@ -43,6 +43,13 @@ from harness.tasks.templates import (
 )
 
 WRITERS = ("decoder", "encoder_decoder")
+_REFUSED = {
+    "encoder": "an encoder has no decoder that could write a text",
+    "lstm": (
+        "an LSTM encoder-decoder writes again what it reads; it has never seen an instruction or "
+        "a demonstration"
+    ),
+}
 DEFAULT_ANSWER = 32
 """Longest answer in tokens where no example shows how long answers are."""
 MOST_DEMONSTRATIONS = 16
@@ -123,15 +130,10 @@ class WritingPrompt:
 def feasible(facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
     """Whether a model can be asked in words for a text."""
     if facts.family not in WRITERS:
-        return Verdict(False, f"a model of family {facts.family!r} cannot write on after a prompt")
+        other = f"a model of family {facts.family!r} cannot write on after a prompt"
+        return Verdict(False, _REFUSED.get(facts.family, other))
     if data.modality != "text":
         return Verdict(False, f"a language model reads text, and the inputs are {data.modality}s")
-    if not (task.description or data.description or data.n_examples):
-        return Verdict(
-            False,
-            "there is neither a description nor an example, so a prompt cannot say what to write; "
-            "give --description",
-        )
     return Verdict(True)
 
 

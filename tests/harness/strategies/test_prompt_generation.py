@@ -122,14 +122,13 @@ def test_what_cannot_be_asked_is_refused():
     facts = Echo.facts
     assert HardPrompting.feasible(facts, TASK, DATA).feasible
     assert (
-        "cannot write on"
+        "no decoder that could write"
         in HardPrompting.feasible(
             replace(facts, family="encoder", masked_head=True), TASK, DATA
         ).reason
     )
-    nothing = replace(DATA, n_examples=0, description=False)
-    silent = Saying(id="generation")
-    assert "give --description" in HardPrompting.feasible(facts, silent, nothing).reason
+    lstm = HardPrompting.feasible(replace(facts, family="lstm"), TASK, DATA)
+    assert "never seen an instruction" in lstm.reason
     with pytest.raises(UnknownName, match="no template 'quote'"):
         fit(Echo(), template="quote")
     long = Saying(description="word " * 200, id="generation")
