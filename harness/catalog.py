@@ -45,6 +45,7 @@ DATASETS = Registry(
     "data source",
     {
         "csv": "harness.datasets.csv_file:CsvSource",
+        "conll": "harness.datasets.conll_file:ConllSource",
         "image_folder": "harness.datasets.image_folder:ImageFolderSource",
         "builtin": "harness.datasets.builtin:BuiltinSource",
     },

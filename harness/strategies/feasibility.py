@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.traits import Traits
 from harness.backbones.base import ModelFacts
 from harness.strategies.base import DataFacts, Verdict
+from harness.tasks.base import Task
 
 _WHY_NOT = {
     "convnet": (
@@ -46,3 +47,18 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
             f"{data.n_examples}",
         )
     return None
+
+
+_NOT_POOLED = {
+    "qa": "one pooled vector does not point at a span",
+    "token_labelling": (
+        "one pooled vector of a text does not tag its words; lora and full_finetune read every word"
+    ),
+}
+
+
+def pooled_refusal(task: Task) -> Verdict | None:
+    """The refusal of a probe, which reads one vector of each input; None if that is enough."""
+    if task.head != "tokens":
+        return None
+    return Verdict(False, _NOT_POOLED.get(task.id, "one pooled vector does not write a text"))

@@ -27,7 +27,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
-from harness.strategies.feasibility import common_refusal
+from harness.strategies.feasibility import common_refusal, pooled_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_path import DEFAULT_C, LinearClassifier, best_of, best_on_path
@@ -83,7 +83,8 @@ class LinearProbe(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        return common_refusal(cls.traits, facts, data) or Verdict(True)
+        refusal = pooled_refusal(task) or common_refusal(cls.traits, facts, data)
+        return refusal or Verdict(True)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:

@@ -20,7 +20,8 @@ from advisor.traits import STRATEGIES
 from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
 from harness.features import cached_features
-from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget
+from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget, Verdict
+from harness.strategies.feasibility import pooled_refusal
 from harness.strategies.finetuned import FineTuned, Recommended
 from harness.strategies.probe_path import LinearClassifier, best_on_path
 from harness.strategies.probe_views import bundle, columns, wanted
@@ -42,6 +43,10 @@ class LpFt(FineTuned):
 
     id = "lp_ft"
     traits = STRATEGIES["lp_ft"]
+
+    @classmethod
+    def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        return pooled_refusal(task) or super().feasible(facts, task, data)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
