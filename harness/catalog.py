@@ -52,6 +52,7 @@ DATASETS = Registry(
         "boxes": "harness.datasets.boxes:BoxSource",
         "image_table": "harness.datasets.image_table:ImageTableSource",
         "csv": "harness.datasets.csv_file:CsvSource",
+        "conll": "harness.datasets.conll_file:ConllSource",
         "image_folder": "harness.datasets.image_folder:ImageFolderSource",
         "builtin": "harness.datasets.builtin:BuiltinSource",
     },

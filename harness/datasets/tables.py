@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from advisor.errors import DataError
+from harness.datasets import tagged
 from harness.datasets.base import LABEL, TEXT, TEXT_B, DataRequest, Finding
 from harness.datasets.rows import Reading, Rows, text_rows
 from harness.text_pair import TextPair
@@ -96,9 +97,11 @@ def _read_file(
         if not text or unanswered or other == "":
             empty += 1
             continue
+        ids.append(f"{path.name}:{line}")
+        if request.task == tagged.TASK:
+            text, label = tagged.words_and_tags(text, label, ids[-1])
         texts.append(text if other is None else TextPair(text, other))
         labels.append(label)
-        ids.append(f"{path.name}:{line}")
         if request.group_column is not None:
             # a row that names no group belongs with no other row
             groups.append(cells.get(request.group_column, "").strip() or ids[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.traits import Traits
 from harness.backbones.base import ModelFacts
 from harness.strategies.base import DataFacts, Verdict
+from harness.tasks.base import Task
 
 _WHY_NOT = {
     "convnet": (
@@ -17,10 +18,6 @@ _WHY_NOT = {
 _LSTM_IS_WHOLE = (
     "an LSTM encoder-decoder is trained whole: it has no transformer blocks for adapters to stand "
     "in, and its head is the one that writes"
-)
-NO_TEXTS = (
-    "a probe gives every input one of a few answers from its pooled features; a text is written "
-    "token by token, which takes the language model's own output layer"
 )
 
 
@@ -57,3 +54,18 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
             f"{data.n_examples}",
         )
     return None
+
+
+_NOT_POOLED = {
+    "qa": "one pooled vector does not point at a span",
+    "token_labelling": (
+        "one pooled vector of a text does not tag its words; lora and full_finetune read every word"
+    ),
+}
+
+
+def pooled_refusal(task: Task) -> Verdict | None:
+    """The refusal of a probe, which reads one vector of each input; None if that is enough."""
+    if task.head != "tokens":
+        return None
+    return Verdict(False, _NOT_POOLED.get(task.id, "one pooled vector does not write a text"))

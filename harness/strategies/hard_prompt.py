@@ -130,6 +130,12 @@ class HardPrompting(Strategy):
         if facts.family not in ("decoder", "encoder_decoder") and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
             return Verdict(False, _REFUSED.get(facts.family, unknown))
+        if facts.family == "encoder" and task.head == "tokens":
+            return Verdict(
+                False,
+                "a masked language model compares labels in a gap; it does not point at an answer "
+                "or tag words without a trained head",
+            )
         if data.modality != "text":
             return Verdict(
                 False, f"a language model reads text, and the inputs are {data.modality}s"

@@ -27,7 +27,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
-from harness.strategies.feasibility import NO_TEXTS, common_refusal
+from harness.strategies.feasibility import common_refusal, pooled_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_numbers import answers_of, best_numbers
@@ -53,7 +53,6 @@ _POOLINGS = {
 }
 # families whose layers are of one width
 _STACKED = ("encoder", "decoder", "encoder_decoder", "vit", "clip")
-_WRITERS = ("decoder", "encoder_decoder")
 HEADS = ("logistic", "ridge")
 _SETTINGS, _WEIGHTS = "probe.json", "probe.safetensors"
 
@@ -89,9 +88,8 @@ class LinearProbe(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        if task.output == "texts" and facts.family in _WRITERS:
-            return Verdict(False, NO_TEXTS)
-        return common_refusal(cls.traits, facts, data) or Verdict(True)
+        refusal = pooled_refusal(task) or common_refusal(cls.traits, facts, data)
+        return refusal or Verdict(True)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:

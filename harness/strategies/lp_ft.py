@@ -21,7 +21,7 @@ from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
 from harness.features import cached_features
 from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget, Verdict
-from harness.strategies.feasibility import NO_TEXTS
+from harness.strategies.feasibility import pooled_refusal
 from harness.strategies.finetuned import FineTuned, Recommended
 from harness.strategies.probe_numbers import best_numbers
 from harness.strategies.probe_path import LinearClassifier, best_on_path
@@ -39,7 +39,6 @@ _BY_FAMILY = {
     "clip": Recommended((1e-6, 2e-4), (1e-5, 3e-5, 3e-6), 0.75, 10, 16, 0.1),
 }
 _READS_LAST = ("decoder",)
-_WRITERS = ("decoder", "encoder_decoder")
 
 
 class LpFt(FineTuned):
@@ -50,9 +49,7 @@ class LpFt(FineTuned):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        if task.output == "texts" and facts.family in _WRITERS:
-            return Verdict(False, NO_TEXTS)
-        return super().feasible(facts, task, data)
+        return pooled_refusal(task) or super().feasible(facts, task, data)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:

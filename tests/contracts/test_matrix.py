@@ -60,7 +60,9 @@ def tiny(family: str, folder: Path) -> Backbone:
         words = words_with_a_mask()
         torch.manual_seed(0)
         size = {"hidden_size": 32, "intermediate_size": 48, "max_position_embeddings": 64}
-        config = BertConfig(vocab_size=len(words), num_hidden_layers=2, num_attention_heads=4, **size)
+        config = BertConfig(
+            vocab_size=len(words), num_hidden_layers=2, num_attention_heads=4, **size
+        )
         BertForMaskedLM(config).save_pretrained(where)
         words.save_pretrained(where)
     elif family == "vit":
@@ -78,8 +80,6 @@ def tiny(family: str, folder: Path) -> Backbone:
         return tiny_decoder("gpt2")
     elif family == "encoder_decoder":
         return tiny_seq2seq("t5", max_tokens=24)
-    elif family == "lstm":
-        save_tiny_lstm(where)
     return load_backbone(resolve_model(str(where)), CPU, 24)
 
 
@@ -92,7 +92,9 @@ def images(folder: Path) -> list[Path]:
 def rows(family: str, task: str, folder: Path) -> Split:
     """Eight rows of what the task reads, with targets of its kind."""
     turn = np.arange(N)
-    texts = [f"{'good story' if i % 2 else 'bad film'} news {'sport ' * (i % 3)}".strip() for i in turn]
+    texts = [
+        f"{'good story' if i % 2 else 'bad film'} news {'sport ' * (i % 3)}".strip() for i in turn
+    ]
     inputs: list[Any] = list(texts)
     if family in IMAGE_FAMILIES:
         inputs = list(images(folder))
@@ -106,7 +108,9 @@ def rows(family: str, task: str, folder: Path) -> Split:
         targets = np.hstack([corner, corner, corner + 0.4, corner + 0.3])
         targets = targets if task == "localization" else targets[:, :1]
     elif task == "token_labelling":
-        tags = [" ".join("B-X" if word == "sport" else "O" for word in text.split()) for text in texts]
+        tags = [
+            " ".join("B-X" if word == "sport" else "O" for word in text.split()) for text in texts
+        ]
         targets = np.array(tags)
     else:
         targets = np.array([text.split()[-1] for text in texts])

@@ -72,7 +72,7 @@ def test_tags_come_from_the_training_rows_and_have_recalls():
 
 
 def test_baselines_of_tags_know_words_and_the_most_frequent_tag():
-    train = split(["Anna met Bob", "Bob met Bob"], ["PER O PER", "O O PER"])
+    train = split(["Anna met Bob", "it met Bob then"], ["PER O PER", "O O PER O"])
     test = split(["Anna met Bob"], ["PER O PER"])
     task = TokenLabelling(label_names=("O", "PER"))
     fitted = task.fit_baselines(train)
