@@ -34,6 +34,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
+from harness.strategies.feasibility import NO_WORDS
 from harness.strategies.probe_views import bundle, columns
 from harness.strategies.prompt_choice import (
     CALIBRATIONS,
@@ -41,8 +42,10 @@ from harness.strategies.prompt_choice import (
     PROBE_ROWS,
     Scored,
     affordable,
+    draw_rows,
 )
 from harness.strategies.prompt_file import Prompt
+from harness.strategies.prompt_images import ImagePrompt
 from harness.tasks.base import Task
 from harness.tasks.templates import (
     TEMPLATES,
@@ -59,15 +62,6 @@ SELECTIONS = ("balanced", "random", "nearest")
 CONTENT_FREE = ("N/A", "[MASK]", "")  # the three of Zhao et al. 2021, section 5
 MOST_DEMONSTRATIONS = 32
 TEMPLATE_WORDS = 12  # tokens a template adds to a demonstration, about
-
-_REFUSED = {
-    "convnet": "conv nets cannot be prompted (yet): no token sequence to put words into",
-    "vit": "a vision transformer reads no words; only trained (soft) prompts apply",
-    "encoder": (
-        "an encoder without a language-model head has nothing to score label words with; cloze "
-        "prompting would need the masked-language-model head it was pretrained with"
-    ),
-}
 
 
 class HardPrompting(Strategy):
@@ -89,9 +83,9 @@ class HardPrompting(Strategy):
         prompt_: The finished prompt.
     """
 
+    prompt_: Prompt | ImagePrompt
     id = "hard_prompt"
     traits = STRATEGIES["hard_prompt"]
-    _images: prompt_images.ImagePrompting | None = None
 
     def __init__(
         self,
@@ -116,7 +110,7 @@ class HardPrompting(Strategy):
             return prompt_images.feasible(task, data)
         if facts.family != "decoder" and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
-            return Verdict(False, _REFUSED.get(facts.family, unknown))
+            return Verdict(False, NO_WORDS.get(facts.family, unknown))
         if data.modality != "text":
             return Verdict(
                 False, f"a language model reads text, and the inputs are {data.modality}s"
@@ -178,16 +172,13 @@ class HardPrompting(Strategy):
             SpecError: If a hyperparameter has an unknown value or labels cannot be written.
         """
         self._check()
-        if isinstance(backbone, ImageTextMatcher):
-            self._images = prompt_images.ImagePrompting(backbone)
-            self.report_ = self._images.fit(
-                task, validation, template=self.template, calibration=self.calibration,
-                n_demonstrations=self.n_demonstrations, budget=budget,
-            )  # fmt: skip
-            self.charged_seconds_ = self._images.charged_seconds
-            return self
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.charged_seconds_ = 0.0
+        if isinstance(backbone, ImageTextMatcher):
+            self.prompt_, self.report_, self.charged_seconds_ = prompt_images.choose(
+                self, backbone, task, validation, budget=budget
+            )
+            return self
         drawn = self._draw(train, seed)
         order = np.random.default_rng(seed).permutation(len(validation))
         sample = validation.take(order)
@@ -198,29 +189,29 @@ class HardPrompting(Strategy):
             one.settle(task, sample, self.calibration, self.length_normalization) for one in scored
         ]
         best = max(range(len(settled)), key=lambda index: settled[index][1])
-        self.prompt_ = settled[best][0]
+        self.prompt_ = prompt = settled[best][0]
         self.report_ = FitReport(
             trained_parameters=0,
-            chosen=self._chosen(
-                {one.template.id: score[0] for one, score in settled}, len(scored[best].texts)
+            chosen=_chosen(
+                prompt,
+                {one.template.id: score[0] for one, score in settled},
+                len(scored[best].texts),
             ),
         )
         return self
 
     def predict(self, inputs: Sequence[str]) -> np.ndarray:
         """Calibrated class probabilities, float64, shape (n, n_classes)."""
-        if self._images is not None:
-            said = self._images.predict(cast(Sequence[Path], inputs))
-            self.charged_seconds_ = self._images.charged_seconds
-            return said
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
+        if isinstance(self.prompt_, ImagePrompt):
+            said, charged = self.prompt_.answers(cast(ImageTextMatcher, self._backbone), inputs)
+            self.charged_seconds_ += charged
+            return said
         return self.prompt_.probabilities(self._log_likelihoods(self.prompt_, inputs))
 
     def save(self, folder: Path) -> None:
         """The prompt as plain JSON (prompt.json)."""
-        if self._images is not None:
-            return self._images.save(folder)
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
         self.prompt_.save(folder)
@@ -228,9 +219,9 @@ class HardPrompting(Strategy):
     @classmethod
     def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
         if isinstance(backbone, ImageTextMatcher):
-            images = prompt_images.ImagePrompting.load(folder, backbone)
-            self = cls(template=images.prompt.template, calibration=images.prompt.calibration)
-            self._images = images
+            kept = ImagePrompt.load(folder)
+            self = cls(template=kept.template, calibration=kept.calibration)
+            self._backbone, self.prompt_ = backbone, kept
             return self
         prompt = Prompt.load(folder)
         self = cls(
@@ -261,21 +252,8 @@ class HardPrompting(Strategy):
         return list(TEMPLATES.values()) if self.template == "auto" else [template(self.template)]
 
     def _draw(self, train: Split, seed: int) -> list[tuple[str, int]]:
-        """Demonstrations in random order, "balanced" of each class in turn; "nearest": all rows."""
-        draw = np.random.default_rng(seed)
-        rows = draw.permutation(len(train))
-        if self.selection == "balanced":
-            seen: dict[int, int] = {}
-            rounds = []
-            for row in rows:
-                target = int(train.targets[row])
-                rounds.append(seen.get(target, 0))
-                seen[target] = rounds[-1] + 1
-            rows = rows[np.argsort(rounds, kind="stable")]
-        if self.selection == "nearest":
-            rows = np.arange(len(train))
-        else:
-            rows = draw.permutation(rows[: self.n_demonstrations])
+        """What `draw_rows` draws, each text cut."""
+        rows = draw_rows(train.targets, self.selection, self.n_demonstrations, seed)
         texts = self._scorer.truncate(
             [train.inputs[row] for row in rows], self.demonstration_tokens
         )
@@ -381,19 +359,20 @@ class HardPrompting(Strategy):
             together = np.concatenate(have)
             yield Scored(prompt, together[:n_free], together[n_free:])
 
-    def _chosen(self, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
-        """What was settled, for the record."""
-        chosen: dict[str, Any] = {
-            "template": self.prompt_.template.id,
-            "calibration": self.prompt_.calibration,
-            "length_normalization": self.prompt_.length_normalization,
-            "demonstrations": len(self.prompt_.demonstrations) or self.prompt_.neighbours,
-            "validation_rows": n_rows,
-        }
-        if n_rows == 0:
-            return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
-        scores = list(by_template.values())
-        return chosen | {
-            "scores_by_template": dict(by_template),
-            "template_spread": max(scores) - min(scores),
-        }
+
+def _chosen(prompt: Prompt, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
+    """What was settled, for the record."""
+    chosen: dict[str, Any] = {
+        "template": prompt.template.id,
+        "calibration": prompt.calibration,
+        "length_normalization": prompt.length_normalization,
+        "demonstrations": len(prompt.demonstrations) or prompt.neighbours,
+        "validation_rows": n_rows,
+    }
+    if n_rows == 0:
+        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
+    scores = list(by_template.values())
+    return chosen | {
+        "scores_by_template": dict(by_template),
+        "template_spread": max(scores) - min(scores),
+    }
