@@ -67,6 +67,7 @@ class ClipBackbone(FrozenModel):
         self.model.to(device)
         self.tokenizer = tokenizer
         self.reader = reader
+        self._read: dict[tuple[str, ...], np.ndarray] = {}
 
     @classmethod
     def from_location(
@@ -144,11 +145,14 @@ class ClipBackbone(FrozenModel):
 
     @torch.inference_mode()
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """See `ImageTextMatcher`. Longer texts are cut to what the model reads (CLIP: 77 tokens).
+        """See `ImageTextMatcher`; the same texts are read once. Longer ones are cut to what the
+        model reads (CLIP: 77 tokens).
 
         SigLIP was trained on texts padded to its full length and reads the last position, so its
         texts must be padded likewise; CLIP reads the end token, and looks back only.
         """
+        if (known := self._read.get(tuple(texts))) is not None:
+            return known
         longest = int(self.model.config.text_config.max_position_embeddings)
         padding = "longest" if isinstance(self.model, CLIPModel) else "max_length"
         parts = []
@@ -162,7 +166,7 @@ class ClipBackbone(FrozenModel):
             ).to(self.device)
             found = self.model.get_text_features(**tokens).pooler_output
             parts.append(nn.functional.normalize(found, dim=-1).float().cpu().numpy())
-        return np.concatenate(parts)
+        return self._read.setdefault(tuple(texts), np.concatenate(parts))
 
     def match(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
         """See `ImageTextMatcher`; SigLIP's also has the learned bias, the same for all texts.

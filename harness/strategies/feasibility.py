@@ -14,6 +14,15 @@ _WHY_NOT = {
     ),
     "lstm": "an LSTM has no attention through which trained vectors could act on the input",
 }
+NO_WORDS = {
+    "convnet": "conv nets cannot be prompted (yet): no token sequence to put words into",
+    "vit": "a vision transformer reads no words; only trained (soft) prompts apply",
+    "encoder": (
+        "an encoder without a language-model head has nothing to score label words with; cloze "
+        "prompting would need the masked-language-model head it was pretrained with"
+    ),
+}
+"""Family -> why it cannot be asked in words."""
 
 _LSTM_IS_WHOLE = (
     "an LSTM encoder-decoder is trained whole: it has no transformer blocks for adapters to stand "

@@ -41,6 +41,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
+from harness.strategies.feasibility import NO_WORDS
 from harness.strategies.probe_views import bundle, columns
 from harness.strategies.prompt_choice import (
     CALIBRATIONS,
@@ -48,9 +49,11 @@ from harness.strategies.prompt_choice import (
     PROBE_ROWS,
     Scored,
     affordable,
+    draw_rows,
 )
 from harness.strategies.prompt_file import Prompt
 from harness.strategies.prompt_generation import WritingPrompt
+from harness.strategies.prompt_images import ImagePrompt
 from harness.tasks.base import Task
 from harness.tasks.templates import (
     TEMPLATES,
@@ -67,15 +70,6 @@ SELECTIONS = ("balanced", "random", "nearest")
 CONTENT_FREE = ("N/A", "[MASK]", "")  # the three of Zhao et al. 2021, section 5
 MOST_DEMONSTRATIONS = 32
 TEMPLATE_WORDS = 12  # tokens a template adds to a demonstration, about
-
-_REFUSED = {
-    "convnet": "conv nets cannot be prompted (yet): no token sequence to put words into",
-    "vit": "a vision transformer reads no words; only trained (soft) prompts apply",
-    "encoder": (
-        "an encoder without a language-model head has nothing to score label words with; cloze "
-        "prompting would need the masked-language-model head it was pretrained with"
-    ),
-}
 
 
 class HardPrompting(Strategy):
@@ -97,10 +91,9 @@ class HardPrompting(Strategy):
         prompt_: The finished prompt.
     """
 
-    prompt_: Prompt | WritingPrompt
+    prompt_: Prompt | WritingPrompt | ImagePrompt
     id = "hard_prompt"
     traits = STRATEGIES["hard_prompt"]
-    _images: prompt_images.ImagePrompting | None = None
 
     def __init__(
         self,
@@ -129,7 +122,7 @@ class HardPrompting(Strategy):
             return prompt_generation.feasible(facts, task, data)
         if facts.family not in ("decoder", "encoder_decoder") and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
-            return Verdict(False, _REFUSED.get(facts.family, unknown))
+            return Verdict(False, NO_WORDS.get(facts.family, unknown))
         if facts.family == "encoder" and task.head == "tokens":
             return Verdict(
                 False,
@@ -199,16 +192,13 @@ class HardPrompting(Strategy):
             SpecError: If a hyperparameter has an unknown value or labels cannot be written.
         """
         self._check()
-        if isinstance(backbone, ImageTextMatcher):
-            self._images = prompt_images.ImagePrompting(backbone)
-            self.report_ = self._images.fit(
-                task, validation, template=self.template, calibration=self.calibration,
-                n_demonstrations=self.n_demonstrations, budget=budget,
-            )  # fmt: skip
-            self.charged_seconds_ = self._images.charged_seconds
-            return self
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.charged_seconds_ = 0.0
+        if isinstance(backbone, ImageTextMatcher):
+            self.prompt_, self.report_, self.charged_seconds_ = prompt_images.choose(
+                self, backbone, task, validation, budget=budget
+            )
+            return self
         if task.output == "texts":
             self.prompt_, self.report_ = prompt_generation.choose(
                 self, backbone, task, train, validation, seed=seed, budget=budget
@@ -237,20 +227,18 @@ class HardPrompting(Strategy):
 
     def predict(self, inputs: Sequence[str]) -> np.ndarray:
         """Calibrated class probabilities, float64, shape (n, n_classes); or texts, shape (n,)."""
-        if self._images is not None:
-            said = self._images.predict(cast(Sequence[Path], inputs))
-            self.charged_seconds_ = self._images.charged_seconds
-            return said
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
+        if isinstance(self.prompt_, ImagePrompt):
+            said, charged = self.prompt_.answers(cast(ImageTextMatcher, self._backbone), inputs)
+            self.charged_seconds_ += charged
+            return said
         if isinstance(self.prompt_, WritingPrompt):
             return self.prompt_.answers(cast(TextGenerator, self._backbone), inputs)
         return self.prompt_.probabilities(self._log_likelihoods(self.prompt_, inputs))
 
     def save(self, folder: Path) -> None:
         """The prompt as plain JSON (prompt.json)."""
-        if self._images is not None:
-            return self._images.save(folder)
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
         self.prompt_.save(folder)
@@ -258,9 +246,9 @@ class HardPrompting(Strategy):
     @classmethod
     def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
         if isinstance(backbone, ImageTextMatcher):
-            images = prompt_images.ImagePrompting.load(folder, backbone)
-            self = cls(template=images.prompt.template, calibration=images.prompt.calibration)
-            self._images = images
+            kept = ImagePrompt.load(folder)
+            self = cls(template=kept.template, calibration=kept.calibration)
+            self._backbone, self.prompt_ = backbone, kept
             return self
         if task.output == "texts":
             said = WritingPrompt.load(folder)
@@ -296,21 +284,8 @@ class HardPrompting(Strategy):
         return list(TEMPLATES.values()) if self.template == "auto" else [template(self.template)]
 
     def _draw(self, train: Split, seed: int) -> list[tuple[str, int]]:
-        """Demonstrations in random order, "balanced" of each class in turn; "nearest": all rows."""
-        draw = np.random.default_rng(seed)
-        rows = draw.permutation(len(train))
-        if self.selection == "balanced":
-            seen: dict[int, int] = {}
-            rounds = []
-            for row in rows:
-                target = int(train.targets[row])
-                rounds.append(seen.get(target, 0))
-                seen[target] = rounds[-1] + 1
-            rows = rows[np.argsort(rounds, kind="stable")]
-        if self.selection == "nearest":
-            rows = np.arange(len(train))
-        else:
-            rows = draw.permutation(rows[: self.n_demonstrations])
+        """What `draw_rows` draws, each text cut."""
+        rows = draw_rows(train.targets, self.selection, self.n_demonstrations, seed)
         texts = self._scorer.truncate(
             [train.inputs[row] for row in rows], self.demonstration_tokens
         )

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
@@ -84,6 +84,41 @@ class ImagePrompt:
         """Calibrated class probabilities, shape (n, n_classes)."""
         return np.exp(class_logs(class_logs(matches) - np.array(self.log_prior)))
 
+    def matches(self, backbone: ImageTextMatcher, images: np.ndarray) -> np.ndarray:
+        """How well each image, a view, fits each class, shape (n, n_classes)."""
+        said = [one.format(label=label) for label in self.labels for one in self.sentences]
+        vectors = backbone.text_vectors(said)
+        means = vectors.reshape(len(self.labels), len(self.sentences), -1).mean(axis=1)
+        return backbone.match(images, means / np.linalg.norm(means, axis=1, keepdims=True))
+
+    def answers(self, backbone: ImageTextMatcher, files: Sequence[Any]) -> tuple[np.ndarray, float]:
+        """Calibrated class probabilities, and the seconds of reading taken from the cache."""
+        found, charged = cached_features(backbone, files, views=bundle(backbone))
+        images = found[:, _columns(backbone)]
+        return self.probabilities(self.matches(backbone, images)), charged
+
+    def save(self, folder: Path) -> None:
+        """As plain JSON (prompt.json)."""
+        write_prompt(folder, self)
+
+    @classmethod
+    def load(cls, folder: Path) -> ImagePrompt:
+        """What `save` wrote.
+
+        Raises:
+            ModelError: If the file is missing or not such a prompt.
+        """
+        return read_prompt(folder, cls)
+
+
+class Wanted(Protocol):
+    """What is asked of a prompt: the hyperparameters of hard prompting that images have."""
+
+    template: str
+    calibration: str
+    length_normalization: str
+    n_demonstrations: int
+
 
 def compares(facts: ModelFacts) -> bool:
     """Whether a model can be asked this way: one that reads images, of a family that words reach."""
@@ -116,147 +151,116 @@ def space() -> Space:
     )
 
 
-class ImagePrompting:
-    """Chooses and asks a prompt of one model.
+def choose(
+    wanted: Wanted,
+    backbone: ImageTextMatcher,
+    task: Task,
+    validation: Split,
+    *,
+    budget: TrialBudget,
+) -> tuple[ImagePrompt, FitReport, float]:
+    """Settle sentence and calibration on the validation rows there is time to read.
 
-    Attributes:
-        prompt: The finished prompt, once `fit` or `load` has run.
-        charged_seconds: See `Strategy`.
+    Without rows "auto" is "a photo of a {label}." and no calibration.
+
+    Returns:
+        The prompt, what happened, and the seconds of reading taken from the cache.
+
+    Raises:
+        Interrupted: If the budget's `cancelled` turned true.
+        SpecError: For what images do not have: demonstrations, content-free images, likelihoods
+            per token; and for batch calibration without rows.
+        UnknownName: For another template.
     """
+    _check(wanted, len(validation))
+    images, charged = _read(backbone, validation.inputs, budget)
+    targets = validation.targets[: len(images)]
+    prompts = _prompts(task, wanted.template)
+    if not len(targets):
+        prompts = prompts[:1]
+    calibrations = CALIBRATIONS if wanted.calibration == "auto" else (wanted.calibration,)
+    settled = [
+        _settle(prompt, prompt.matches(backbone, images), targets, task, calibrations)
+        for prompt in prompts
+    ]
+    best, _ = max(settled, key=lambda one: one[1])
+    budget.progress(1.0)
+    scores = {one.template: fitness[0] for one, fitness in settled}
+    report = FitReport(trained_parameters=0, chosen=_chosen(best, scores, len(targets)))
+    return best, report, charged
 
-    prompt: ImagePrompt
 
-    def __init__(self, backbone: ImageTextMatcher) -> None:
-        self._backbone = backbone
-        self._classes: dict[tuple[str, ...], np.ndarray] = {}
-        self.charged_seconds = 0.0
-
-    def fit(
-        self,
-        task: Task,
-        validation: Split,
-        *,
-        template: str,
-        calibration: str,
-        n_demonstrations: int,
-        budget: TrialBudget,
-    ) -> FitReport:
-        """Settle sentence and calibration on the validation rows there is time to read.
-
-        Without rows "auto" is "a photo of a {label}." and no calibration.
-
-        Raises:
-            Interrupted: If the budget's `cancelled` turned true.
-            SpecError: For demonstrations, and for a calibration that images do not have, or that
-                lacks rows.
-            UnknownName: For another template.
-        """
-        if n_demonstrations:
-            raise SpecError(
-                "an image is compared with sentences, not with examples: n_demonstrations must "
-                f"be 0; got {n_demonstrations}"
-            )
-        if calibration not in ("auto", *CALIBRATIONS):
-            raise SpecError(
-                f"calibration of image prompts must be one of auto, {', '.join(CALIBRATIONS)}; "
-                f"got {calibration!r}"
-            )
-        prompts = _prompts(task, template)
-        images = self._read(validation.inputs, budget)
-        targets = validation.targets[: len(images)]
-        if not len(targets):
-            if calibration == "batch":
-                raise SpecError(
-                    "batch calibration averages over validation rows and there are none; use 'none'"
-                )
-            prompts = prompts[:1]
-        settled = []
-        for prompt in prompts:
-            matches = self._matches(prompt, images)
-            wanted = CALIBRATIONS if calibration == "auto" else (calibration,)
-            settled.append(_settle(prompt, matches, targets, task, wanted))
-        self.prompt, _ = max(settled, key=lambda one: one[1])
-        budget.progress(1.0)
-        scores = {one.template: fitness[0] for one, fitness in settled}
-        return FitReport(trained_parameters=0, chosen=self._chosen(scores, len(targets)))
-
-    def predict(self, files: Sequence[Path]) -> np.ndarray:
-        """Calibrated class probabilities, float64, shape (n, n_classes)."""
-        found, charged = cached_features(self._backbone, files, views=bundle(self._backbone))
-        self.charged_seconds += charged
-        images = found[:, self._columns()]
-        return self.prompt.probabilities(self._matches(self.prompt, images))
-
-    def save(self, folder: Path) -> None:
-        """The prompt as plain JSON (prompt.json)."""
-        write_prompt(folder, self.prompt)
-
-    @classmethod
-    def load(cls, folder: Path, backbone: ImageTextMatcher) -> Self:
-        """What `save` wrote.
-
-        Raises:
-            ModelError: If the file is missing or not such a prompt.
-        """
-        self = cls(backbone)
-        self.prompt = read_prompt(folder, ImagePrompt)
-        return self
-
-    def _columns(self) -> np.ndarray:
-        return columns(self._backbone, [View(self._backbone.image_pooling)])
-
-    def _read(self, files: Sequence[Path], budget: TrialBudget) -> np.ndarray:
-        """Images in the space shared with texts, as many of the first as there is time for."""
-
-        def moved(share: float) -> None:
-            if budget.cancelled():
-                raise Interrupted
-            budget.progress(0.9 * share)
-
-        moved(0.0)
-        read = self._columns()
-        blocks, slowest, started = [np.zeros((0, len(read)), np.float32)], 0.0, time.monotonic()
-        for features, charged in feature_blocks(
-            self._backbone,
-            files,
-            views=bundle(self._backbone),
-            progress=moved,
-            rows=BLOCK_ROWS if budget.seconds is None else LIMITED_BLOCK,
-        ):
-            blocks.append(features[:, read])
-            self.charged_seconds += charged
-            now = time.monotonic()
-            slowest, started = max(slowest, now - started), now
-            if budget.remaining() < slowest:
-                break
-        return np.concatenate(blocks)
-
-    def _matches(self, prompt: ImagePrompt, images: np.ndarray) -> np.ndarray:
-        """How well each image fits each class, shape (n, n_classes)."""
-        said = tuple(
-            sentence.format(label=label) for label in prompt.labels for sentence in prompt.sentences
+def _check(wanted: Wanted, n_rows: int) -> None:
+    if wanted.n_demonstrations:
+        raise SpecError(
+            "an image is compared with sentences, not with examples: n_demonstrations must be 0; "
+            f"got {wanted.n_demonstrations}"
         )
-        if said not in self._classes:  # the texts are read once
-            vectors = self._backbone.text_vectors(said)
-            each = vectors.reshape(len(prompt.labels), len(prompt.sentences), -1).mean(axis=1)
-            self._classes[said] = each / np.linalg.norm(each, axis=1, keepdims=True)
-        return self._backbone.match(images, self._classes[said])
+    if wanted.calibration not in ("auto", *CALIBRATIONS):
+        raise SpecError(
+            f"calibration of image prompts must be one of auto, {', '.join(CALIBRATIONS)}; "
+            f"got {wanted.calibration!r}"
+        )
+    if wanted.length_normalization == "tokens":
+        raise SpecError(
+            "sentences are compared as a whole, not token by token: length_normalization must be "
+            "auto or none; got 'tokens'"
+        )
+    if wanted.calibration == "batch" and not n_rows:
+        raise SpecError(
+            "batch calibration averages over validation rows and there are none; use 'none'"
+        )
 
-    def _chosen(self, by_template: dict[str, float], n_rows: int) -> dict[str, Any]:
-        """What was settled, for the record."""
-        chosen: dict[str, Any] = {
-            "template": self.prompt.template,
-            "calibration": self.prompt.calibration,
-            "demonstrations": 0,
-            "validation_rows": n_rows,
-        }
-        if n_rows == 0:
-            return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
-        scores = list(by_template.values())
-        return chosen | {
-            "scores_by_template": by_template,
-            "template_spread": max(scores) - min(scores),
-        }
+
+def _columns(backbone: ImageTextMatcher) -> np.ndarray:
+    return columns(backbone, [View(backbone.image_pooling)])
+
+
+def _read(
+    backbone: ImageTextMatcher, files: Sequence[Path], budget: TrialBudget
+) -> tuple[np.ndarray, float]:
+    """Images in the space shared with texts, as many of the first as there is time for, and the
+    seconds to be charged."""
+
+    def moved(share: float) -> None:
+        if budget.cancelled():
+            raise Interrupted
+        budget.progress(0.9 * share)
+
+    moved(0.0)
+    read, charged = _columns(backbone), 0.0
+    blocks, slowest, started = [np.zeros((0, len(read)), np.float32)], 0.0, time.monotonic()
+    for features, seconds in feature_blocks(
+        backbone,
+        files,
+        views=bundle(backbone),
+        progress=moved,
+        rows=BLOCK_ROWS if budget.seconds is None else LIMITED_BLOCK,
+    ):
+        blocks.append(features[:, read])
+        charged += seconds
+        now = time.monotonic()
+        slowest, started = max(slowest, now - started), now
+        if budget.remaining() < slowest:
+            break
+    return np.concatenate(blocks), charged
+
+
+def _chosen(prompt: ImagePrompt, by_template: dict[str, float], n_rows: int) -> dict[str, Any]:
+    """What was settled, for the record."""
+    chosen: dict[str, Any] = {
+        "template": prompt.template,
+        "calibration": prompt.calibration,
+        "demonstrations": 0,
+        "validation_rows": n_rows,
+    }
+    if n_rows == 0:
+        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
+    scores = list(by_template.values())
+    return chosen | {
+        "scores_by_template": by_template,
+        "template_spread": max(scores) - min(scores),
+    }
 
 
 def _prompts(task: Task, template: str) -> list[ImagePrompt]:

@@ -23,6 +23,7 @@ from harness.text_pair import TextPair
 from tests.harness.backbones.test_cloze import tokenizer as words_with_a_mask
 from tests.harness.tiny_clip import loaded as tiny_clip
 from tests.harness.tiny_decoder import tiny_decoder
+from tests.harness.tiny_lstm import tiny_lstm
 from tests.harness.tiny_models import CPU, save_images, tiny_convnet
 from tests.harness.tiny_seq2seq import tiny_seq2seq
 
@@ -80,6 +81,8 @@ def tiny(family: str, folder: Path) -> Backbone:
         return tiny_decoder("gpt2")
     elif family == "encoder_decoder":
         return tiny_seq2seq("t5", max_tokens=24)
+    elif family == "lstm":
+        return tiny_lstm()
     return load_backbone(resolve_model(str(where)), CPU, 24)
 
 

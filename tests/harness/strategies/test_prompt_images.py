@@ -143,7 +143,7 @@ def test_texts_are_read_once(
 ) -> None:
     strategy = fitted(backbone)
     strategy.predict(test.inputs[:3])
-    monkeypatch.setattr(backbone, "text_vectors", lambda texts: pytest.fail("read again"))
+    monkeypatch.setattr(backbone, "tokenizer", lambda *_, **__: pytest.fail("read again"))
     strategy.predict(test.inputs)
 
 
@@ -170,6 +170,7 @@ def test_a_cancelled_fit_stops(backbone: ClipBackbone, test: Split) -> None:
     ("settings", "message"),
     [
         ({"n_demonstrations": 4}, "n_demonstrations must be 0; got 4"),
+        ({"length_normalization": "tokens"}, "not token by token"),
         ({"calibration": "contextual"}, "must be one of auto, none, batch; got 'contextual'"),
         ({"calibration": "batch"}, "averages over validation rows and there are none"),
     ],
