@@ -10,10 +10,10 @@ unlabelled texts (Zhou et al. 2023, arXiv:2309.17249, section 3).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self, cast
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
@@ -50,6 +50,7 @@ from harness.strategies.prompt_choice import (
     Scored,
     affordable,
     draw_rows,
+    settled_choices,
 )
 from harness.strategies.prompt_file import Prompt
 from harness.strategies.prompt_generation import WritingPrompt
@@ -217,7 +218,7 @@ class HardPrompting(Strategy):
         self.prompt_ = prompt = settled[best][0]
         self.report_ = FitReport(
             trained_parameters=0,
-            chosen=_chosen(
+            chosen=settled_choices(
                 prompt,
                 {one.template.id: score[0] for one, score in settled},
                 len(scored[best].texts),
@@ -390,21 +391,3 @@ class HardPrompting(Strategy):
             done = index + 1.0
             together = np.concatenate(have)
             yield Scored(prompt, together[:n_free], together[n_free:])
-
-
-def _chosen(prompt: Prompt, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
-    """What was settled, for the record."""
-    chosen: dict[str, Any] = {
-        "template": prompt.template.id,
-        "calibration": prompt.calibration,
-        "length_normalization": prompt.length_normalization,
-        "demonstrations": len(prompt.demonstrations) or prompt.neighbours,
-        "validation_rows": n_rows,
-    }
-    if n_rows == 0:
-        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
-    scores = list(by_template.values())
-    return chosen | {
-        "scores_by_template": dict(by_template),
-        "template_spread": max(scores) - min(scores),
-    }

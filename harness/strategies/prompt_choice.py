@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -125,3 +127,23 @@ def affordable(n_rows: int, n_templates: int, scorings: float) -> tuple[int, int
     templates = max(1, min(n_templates, int(scorings // enough)))
     rows = max(min(n_rows, PROBE_ROWS), min(n_rows, int(scorings // templates)))
     return rows, templates
+
+
+def settled_choices(
+    prompt: Prompt, by_template: Mapping[str, float], n_rows: int
+) -> dict[str, Any]:
+    """What was settled, for the record."""
+    chosen: dict[str, Any] = {
+        "template": prompt.template.id,
+        "calibration": prompt.calibration,
+        "length_normalization": prompt.length_normalization,
+        "demonstrations": len(prompt.demonstrations) or prompt.neighbours,
+        "validation_rows": n_rows,
+    }
+    if n_rows == 0:
+        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
+    scores = list(by_template.values())
+    return chosen | {
+        "scores_by_template": dict(by_template),
+        "template_spread": max(scores) - min(scores),
+    }

@@ -16,6 +16,7 @@ from harness.tasks.base import Task
 from harness.tasks.localization import Localization
 from harness.tasks.regression import Regression
 from tests.harness.backbones.test_vit import loaded
+from tests.harness.tiny_clip import loaded as loaded_clip
 from tests.harness.tiny_decoder import tiny_decoder
 from tests.harness.tiny_models import WORDS, tiny_convnet, tiny_encoder
 
@@ -62,6 +63,8 @@ def task_of(kind: type[Task], train: Split, test: Split, modality: str) -> Task:
 def backbone_of(family: str, folder: Path) -> Backbone:
     if family == "vit":
         return loaded("vit", folder)
+    if family == "clip":
+        return loaded_clip("siglip", folder)
     made = {"convnet": tiny_convnet, "encoder": tiny_encoder, "decoder": tiny_decoder}
     return made[family]()
 
@@ -105,6 +108,9 @@ FOUND = [
     ("vit", "lora", {"epochs": 12, "learning_rate": 1e-2}),
     ("vit", "ia3", {"epochs": 12, "learning_rate": 1e-2}),
     ("vit", "soft_prompt", {"epochs": 12}),
+    ("clip", "linear_probe", {}),
+    ("clip", "full_finetune", {"epochs": 12, "learning_rate": 3e-3}),
+    ("clip", "soft_prompt", {"epochs": 12}),
 ]
 
 
