@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.backbones.base import TokenCounter
+from harness.backbones.abilities import TokenCounter
 from harness.bench import Bench
 from harness.datasets.base import LABEL, TEXT, TEXT_B, Finding
 from harness.files import write_text

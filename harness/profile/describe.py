@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from advisor.errors import SpecError
-from harness.backbones.base import Backbone, ModelFacts, TokenCounter, View
+from harness.backbones.abilities import TokenCounter
+from harness.backbones.base import Backbone, ModelFacts, View
 from harness.datasets.base import DataRequest
 from harness.features import cached_features
 from harness.models import load_backbone, resolve_model

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from harness.backbones.base import TokenCounter
+from harness.backbones.abilities import TokenCounter
 
 
 @dataclass(frozen=True)

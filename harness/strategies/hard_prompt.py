@@ -20,14 +20,8 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import (
-    Backbone,
-    ImageTextMatcher,
-    LabelScorer,
-    ModelFacts,
-    TextGenerator,
-    View,
-)
+from harness.backbones.abilities import ImageTextMatcher, LabelScorer, TextGenerator
+from harness.backbones.base import Backbone, ModelFacts, View
 from harness.datasets.base import Split
 from harness.features import cached_features
 from harness.strategies import prompt_generation, prompt_images

@@ -18,7 +18,8 @@ from optuna.distributions import CategoricalDistribution
 from pydantic import TypeAdapter
 
 from advisor.errors import ModelError, SpecError, UnknownName
-from harness.backbones.base import Backbone, ModelFacts, TextGenerator
+from harness.backbones.abilities import TextGenerator
+from harness.backbones.base import Backbone, ModelFacts
 from harness.datasets.base import Split
 from harness.strategies.base import (
     DataFacts,

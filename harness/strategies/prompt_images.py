@@ -21,7 +21,8 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError, UnknownName
 from advisor.traits import STRATEGIES
-from harness.backbones.base import ImageTextMatcher, ModelFacts, View
+from harness.backbones.abilities import ImageTextMatcher
+from harness.backbones.base import ModelFacts, View
 from harness.datasets.base import Split
 from harness.features import BLOCK_ROWS, cached_features, feature_blocks
 from harness.strategies.base import (

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoImageProcessor, AutoModel, AutoProcessor
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones.base import ImageTextMatcher, PromptSpec, View
+from harness.backbones.abilities import ImageTextMatcher
+from harness.backbones.base import PromptSpec, View
 from harness.backbones.clip import ClipBackbone
 from harness.backbones.vit_trainee import blocks_of, tokens_of
 from harness.catalog import STRATEGIES
