@@ -27,6 +27,7 @@ from harness.backbones.onnx_runtime import (
     quantise,
 )
 from harness.backbones.token_batches import token_batches
+from harness.backbones.token_heads import token_trainee
 from harness.tasks.base import Task
 
 DEFAULT_MAX_TOKENS = 512
@@ -41,7 +42,9 @@ class EncoderBackbone(FrozenModel):
         int8: Whether features come from a quantised copy, see `quantised`.
     """
 
-    tasks = frozenset({"classification", "pair_classification", "regression"})
+    tasks = frozenset(
+        {"classification", "pair_classification", "qa", "token_labelling", "regression"}
+    )
     poolings = ("mean", "cls", "cls_mean", "max", "last")
 
     def __init__(
@@ -138,12 +141,24 @@ class EncoderBackbone(FrozenModel):
         frozen: bool = False,
         pretrained: bool = True,
     ) -> EncoderTrainee:
-        """A classification head on the pooled output, if asked for with prompt vectors.
+        """A head on the pooled output or on the tokens, if asked for with prompt vectors.
 
         Raises:
-            SpecError: If the form, pooling or prompt is unknown or does not go together.
+            SpecError: If the form, pooling or prompt is unknown or does not go together, or there
+                is no head for the task.
         """
         check_form(form)
+        if task.head == "tokens":
+            return token_trainee(
+                self.model,
+                self.tokenizer,
+                task,
+                max_tokens=self._longest(),
+                window=self.facts.window,
+                prompt=prompt,
+                frozen=frozen,
+                pretrained=pretrained,
+            )
         pooling = pooling or self.poolings[0]
         self._check_pooling(pooling)
         return EncoderTrainee(

@@ -1,4 +1,4 @@
-"""Encoders as trainable classifiers: a head, and if asked for prompt vectors."""
+"""Encoders as trainable predictors: a head, and if asked for prompt vectors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,6 @@ class EncoderTrainee(HeadTrainee):
     """
 
     body: PreTrainedModel
-    pooling: str
 
     def __init__(
         self,
@@ -54,7 +53,7 @@ class EncoderTrainee(HeadTrainee):
         *,
         max_tokens: int,
         window: int | None,
-        pooling: str,
+        pooling: str | None,
         prompt: PromptSpec | None = None,
         frozen: bool = False,
         pretrained: bool = True,
@@ -88,7 +87,10 @@ class EncoderTrainee(HeadTrainee):
             model tells two texts apart; with prompt vectors among the text "slots", the vector
             that stands in a place, -1 for none.
         """
-        rows = self._rows(inputs)
+        return self.as_batch(self._rows(inputs))
+
+    def as_batch(self, rows: Sequence[list[int]]) -> dict[str, torch.Tensor]:
+        """Token rows as `encode` returns them."""
         device = self.head.weight.device
         batch = {}
         if isinstance(self.prompt, PromptVectors):
@@ -101,6 +103,11 @@ class EncoderTrainee(HeadTrainee):
 
     def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Pooled last states; prompt vectors are attended to, but not pooled."""
+        assert self.pooling is not None
+        return pool(*self.states(batch), self.pooling)
+
+    def states(self, batch: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The last states, shape (B, L, width), and which of them are the text's own, (B, L)."""
         ids, mask = batch["input_ids"], batch["attention_mask"]
         own = mask.bool()
         kinds = {key: batch[key] for key in ("token_type_ids",) if key in batch}
@@ -121,7 +128,7 @@ class EncoderTrainee(HeadTrainee):
             output = self.body(inputs_embeds=embeddings, attention_mask=mask, **kinds)
         else:
             output = self.body(input_ids=ids, attention_mask=mask, **kinds)
-        return pool(output.last_hidden_state, own, self.pooling)
+        return output.last_hidden_state, own
 
     def body_groups(self) -> list[list[nn.Parameter]]:
         return block_groups(self.body, find_blocks(self.body, self.body.config.num_hidden_layers))
@@ -159,7 +166,10 @@ class EncoderTrainee(HeadTrainee):
         return tokenize(self._tokenizer, inputs, self._max_tokens)
 
     def _make_prompt(self, spec: PromptSpec, task: Task) -> nn.Module:
-        said = instruct(DEFAULT, task.description, label_words(task.label_names))
+        if task.output == "texts":
+            said = " ".join([task.description or "", *task.label_names])
+        else:
+            said = instruct(DEFAULT, task.description, label_words(task.label_names))
         start = starting_tokens(spec, DecoderTokens(self._tokenizer), said)
         if spec.kind == "prompt":
             return PromptVectors(spec, self.body, start)

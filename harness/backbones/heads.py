@@ -57,16 +57,16 @@ class HeadTrainee(Trainee):
         """What the head says, shape (B, n_outputs)."""
         return self.head(self.dropout(self.pooled(batch)))
 
-    def answers(self, batch: dict[str, Any]) -> torch.Tensor:
+    def answers(self, batch: dict[str, Any]) -> torch.Tensor | list[str]:
         return self.task.answer(self.scores(batch))
 
-    def loss(self, batch: dict[str, Any], targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, batch: dict[str, Any], targets: Any) -> torch.Tensor:
         if "frames" in batch:
             targets = cast(GridTask, self.task).in_frame(targets, batch["frames"])
         return self.task.loss(self.scores(batch), targets)
 
     @torch.no_grad()
-    def represent(self, inputs: Sequence[Any]) -> np.ndarray:
+    def represent(self, inputs: Sequence[Any]) -> np.ndarray | None:
         self.eval()
         parts = [
             self.pooled(self.encode(inputs[start : start + _ROWS])).float().cpu().numpy()

@@ -1,21 +1,31 @@
-"""`harness models`: the pretrained models that need no network."""
+"""`harness models`: the pretrained models that need no network, or the facts of any one model."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from harness.backbones.base import ModelFacts
     from harness.models import PackagedModel
 
 
 @click.command()
+@click.argument("model", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def models(as_json: bool) -> None:
-    """List the packaged models."""
-    from harness.models import packaged_models
+def models(model: str | None, as_json: bool) -> None:
+    """List the packaged models, or tell what is known of MODEL without its weights.
+
+    MODEL is written as for `harness run`.
+    """
+    from harness.models import facts_of, packaged_models
+
+    if model is not None:
+        _tell(facts_of(model), as_json)
+        return
 
     listed = [_described(one) for one in packaged_models()]
     if as_json:
@@ -28,6 +38,16 @@ def models(as_json: bool) -> None:
         click.echo(f"  {one['objective']}; licence {one['licence']}{also}")
     if not all(one["installed"] for one in listed):
         click.echo("Install them with pip install 'adaptation-advisor[models]'.")
+
+
+def _tell(facts: ModelFacts, as_json: bool) -> None:
+    known = {key: value for key, value in asdict(facts).items() if value not in (None, "")}
+    if as_json:
+        click.echo(json.dumps(known, indent=2))
+        return
+    for key, value in known.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        click.echo(f"{key}: {value:,}" if whole else f"{key}: {value}")
 
 
 def _described(one: PackagedModel) -> dict:

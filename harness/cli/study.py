@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     help="Where the study's data sets lie; the current folder by default.",
 )
 @click.option(
+    "--model-root",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    metavar="FOLDER",
+    help="Where the study's model folders lie; the current folder by default.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
@@ -55,6 +62,7 @@ def study(
     given: str,
     file: Path,
     data_root: Path,
+    model_root: Path,
     out: Path | None,
     only: str | None,
     part: str,
@@ -69,7 +77,7 @@ def study(
     from harness.cli.quiet import quiet
     from harness.cli.run import read_strategies
     from harness.datasets.corruptions import corrupt_folder
-    from harness.evidence.rows import write_evidence
+    from harness.evidence.table import write_rows
     from harness.studies.findings import evidence_rows, gather
     from harness.studies.spec import cells as cells_of
     from harness.studies.spec import located, read_study, shifted_copies
@@ -81,7 +89,7 @@ def study(
     for arm in asked.arms:
         read_strategies(",".join(arm.strategies))
     folder = out or Path("runs") / f"study-{file.stem}"
-    cells = cells_of(asked, data_root, folder)
+    cells = cells_of(asked, data_root, folder, model_root)
     chosen = [] if no_runs else _chosen(cells, only, part)
     if chosen:
         for copy in shifted_copies(asked, data_root, folder):
@@ -92,7 +100,7 @@ def study(
     if publish is not None:
         write_findings(findings, publish, file.stem)
     if evidence is not None:
-        write_evidence(evidence_rows(file.stem, cells, folder), evidence)
+        write_rows(evidence_rows(file.stem, cells, folder), evidence)
     click.echo(as_markdown(findings), nl=False)
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from advisor.errors import DataError
-from harness.datasets import images, tables
+from harness.datasets import answers, images, tables, tagged
 from harness.datasets.base import DataRequest, Dataset, Finding, Split
 from harness.datasets.checks import examine
 from harness.datasets.digest import content_digest
@@ -39,12 +39,22 @@ def assemble(
         SpecError: If the test fraction is out of range.
     """
     findings = list(reading.findings)
-    test, ood = reading.test, None
+    pool, test, ood = reading.pool, reading.test, None
     if request.test_data is not None:
         test = _extra(request.test_data, "--test-data", request, modality, findings, read)
     if request.ood_data is not None:
         ood = _extra(request.ood_data, "--ood-data", request, modality, findings, read)
-    classes = _targets(request, reading.pool)
+    if request.task == "qa":
+        parts = [part for part in (pool, test, ood) if part is not None]
+        if answers.are_yes_no(label for part in parts for label in part.labels):
+            request = answers.as_pairs(request)
+            findings.append(answers.yes_no_finding(pool))
+            pool = answers.named(pool)
+            test, ood = test and answers.named(test), ood and answers.named(ood)
+        else:
+            findings += answers.elsewhere(sum(parts[1:], parts[0]))
+    given = pool
+    classes = _targets(request, pool)
     findings += classes.findings
     if isinstance(classes, Classes):
         if test is not None:
@@ -52,9 +62,9 @@ def assemble(
         if ood is not None:
             ood, found = drop_unseen(ood, classes)
             findings += found
-    pool, checked = examine(reading.pool, test, ood, classes=isinstance(classes, Classes))
+    pool, checked = examine(pool, test, ood, classes=isinstance(classes, Classes))
     findings += checked
-    _refuse_emptied(reading.pool, pool, classes)
+    _refuse_emptied(given, pool, classes)
     if test is None:
         pool, test, note = _held_out(pool, classes, request)
         findings.append(note)
@@ -107,6 +117,8 @@ def _extra(
         reading = read(location)
     elif modality == "image" and location.is_dir():
         reading = images.read(location)
+    elif modality == "text" and tagged.is_conll(location):
+        reading = tagged.read(location)
     elif modality == "text" and (location.is_dir() or tables.is_table(location)):
         reading = tables.read(location, request)
     else:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from advisor.errors import DataError
+from harness.datasets import tagged
 from harness.datasets.base import LABEL, TEXT, TEXT_B, DataRequest, Finding
 from harness.datasets.rows import Reading, Rows, text_rows
 from harness.text_pair import TextPair
@@ -65,6 +66,19 @@ def read(location: Path, request: DataRequest) -> Reading:
     return Reading(pool, test, findings, columns)
 
 
+def records(path: Path) -> Iterator[Record]:
+    """Line number and cells by column of each row of a table.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    content = decode(path)
+    if not content.strip():
+        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
+    lines = path.suffix.lower() == ".jsonl"
+    return _json_lines(path, content) if lines else _delimited(path, content)
+
+
 def _read_file(
     path: Path, request: DataRequest
 ) -> tuple[Rows, tuple[Finding, ...], dict[str, str]]:
@@ -83,9 +97,11 @@ def _read_file(
         if not text or unanswered or other == "":
             empty += 1
             continue
+        ids.append(f"{path.name}:{line}")
+        if request.task == tagged.TASK:
+            text, label = tagged.words_and_tags(text, label, ids[-1])
         texts.append(text if other is None else TextPair(text, other))
         labels.append(label)
-        ids.append(f"{path.name}:{line}")
         if request.group_column is not None:
             # a row that names no group belongs with no other row
             groups.append(cells.get(request.group_column, "").strip() or ids[-1])
@@ -99,18 +115,12 @@ def _read_file(
     return rows, (Finding("empty_rows", "warning", note, empty),), columns
 
 
-def records(path: Path) -> Iterator[Record]:
-    """Every row of a table with its line number; cells are text.
+def decode(path: Path) -> str:
+    """The text of a file.
 
     Raises:
-        DataError: With the line that cannot be read.
+        DataError: If it cannot be read or is not UTF-8.
     """
-    content = _decode(path)
-    lines = path.suffix.lower() == ".jsonl"
-    return _json_lines(path, content) if lines else _delimited(path, content)
-
-
-def _decode(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -123,8 +133,6 @@ def _decode(path: Path) -> str:
             f"{path} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start} (line {line}). "
             "Save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`."
         ) from None
-    if not content.strip():
-        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
     return content
 
 

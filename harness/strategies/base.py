@@ -23,10 +23,15 @@ from harness.tasks.base import Task
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a strategy can work at all, and why not."""
+    """Whether a strategy can work at all, and why not.
+
+    Attributes:
+        sensible: Of a refusal: False if it could be done, but nobody should.
+    """
 
     feasible: bool
     reason: str = ""
+    sensible: bool = True
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from advisor.traits import Traits
 from harness.backbones.base import ModelFacts
 from harness.strategies.base import DataFacts, Verdict
+from harness.tasks.base import Task
 
 _WHY_NOT = {
     "convnet": (
@@ -13,6 +14,20 @@ _WHY_NOT = {
     ),
     "lstm": "an LSTM has no attention through which trained vectors could act on the input",
 }
+NO_WORDS = {
+    "convnet": "conv nets cannot be prompted (yet): no token sequence to put words into",
+    "vit": "a vision transformer reads no words; only trained (soft) prompts apply",
+    "encoder": (
+        "an encoder without a language-model head has nothing to score label words with; cloze "
+        "prompting would need the masked-language-model head it was pretrained with"
+    ),
+}
+"""Family -> why it cannot be asked in words."""
+
+_LSTM_IS_WHOLE = (
+    "an LSTM encoder-decoder is trained whole: it has no transformer blocks for adapters to stand "
+    "in, and its head is the one that writes"
+)
 
 
 def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdict | None:
@@ -28,6 +43,8 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
         )
     if facts.family not in traits.families:
         reason = _WHY_NOT.get(facts.family) if traits.virtual_tokens else None
+        if reason is None and facts.family == "lstm":
+            reason = _LSTM_IS_WHOLE
         return Verdict(
             False, reason or f"{traits.name} does not work on models of family {facts.family!r}"
         )
@@ -46,3 +63,18 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
             f"{data.n_examples}",
         )
     return None
+
+
+_NOT_POOLED = {
+    "qa": "one pooled vector does not point at a span",
+    "token_labelling": (
+        "one pooled vector of a text does not tag its words; lora and full_finetune read every word"
+    ),
+}
+
+
+def pooled_refusal(task: Task) -> Verdict | None:
+    """The refusal of a probe, which reads one vector of each input; None if that is enough."""
+    if task.head != "tokens":
+        return None
+    return Verdict(False, _NOT_POOLED.get(task.id, "one pooled vector does not write a text"))

@@ -27,7 +27,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
-from harness.strategies.feasibility import common_refusal
+from harness.strategies.feasibility import common_refusal, pooled_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_numbers import answers_of, best_numbers
@@ -46,10 +46,13 @@ CACHED_ROWS = 20_000
 _POOLINGS = {
     "encoder": ("mean", "cls_mean", "cls", "max", "last"),
     "decoder": ("mean", "last", "max"),
+    "encoder_decoder": ("mean", "max", "last"),
     "convnet": ("mean", "max"),
     "vit": ("cls", "mean", "cls_mean"),
+    "clip": ("cls", "projected", "mean", "cls_mean"),
 }
-_STACKED = ("encoder", "decoder", "vit")  # families whose layers are of one width
+# families whose layers are of one width
+_STACKED = ("encoder", "decoder", "encoder_decoder", "vit", "clip")
 HEADS = ("logistic", "ridge")
 _SETTINGS, _WEIGHTS = "probe.json", "probe.safetensors"
 
@@ -85,7 +88,8 @@ class LinearProbe(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        return common_refusal(cls.traits, facts, data) or Verdict(True)
+        refusal = pooled_refusal(task) or common_refusal(cls.traits, facts, data)
+        return refusal or Verdict(True)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:

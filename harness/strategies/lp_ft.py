@@ -20,7 +20,8 @@ from advisor.traits import STRATEGIES
 from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
 from harness.features import cached_features
-from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget
+from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget, Verdict
+from harness.strategies.feasibility import pooled_refusal
 from harness.strategies.finetuned import FineTuned, Recommended
 from harness.strategies.probe_numbers import best_numbers
 from harness.strategies.probe_path import LinearClassifier, best_on_path
@@ -32,8 +33,10 @@ _BY_FAMILY = {
     # appendix B.1, search the same rates for both and choose smaller ones for LP-FT).
     "encoder": Recommended((5e-6, 2e-4), (5e-5, 1e-4, 2e-5), 0.95, 10, 16),
     "decoder": Recommended((2e-6, 5e-5), (1e-5, 2e-5, 5e-6), 1.0, 4, 8),
+    "encoder_decoder": Recommended((5e-6, 1e-3), (1e-4, 3e-4, 3e-5), 1.0, 10, 8),
     "convnet": Recommended((1e-5, 1e-3), (1e-4, 3e-4, 3e-5), 1.0, 10, 16),
     "vit": Recommended((5e-6, 5e-4), (3e-5, 1e-4, 1e-5), 0.75, 10, 16),
+    "clip": Recommended((1e-6, 2e-4), (1e-5, 3e-5, 3e-6), 0.75, 10, 16, 0.1),
 }
 _READS_LAST = ("decoder",)
 
@@ -43,6 +46,10 @@ class LpFt(FineTuned):
 
     id = "lp_ft"
     traits = STRATEGIES["lp_ft"]
+
+    @classmethod
+    def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        return pooled_refusal(task) or super().feasible(facts, task, data)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from harness.comparison import Interval, paired_difference
-from harness.evidence.rows import EvidenceRow, evidence_of
+from harness.evidence.rows import evidence_of
+from harness.evidence.schema import STUDIES
+from harness.evidence.schema import Row as EvidenceRow
 from harness.folder import RESULT_FILE, STORE_FILE
 from harness.records import RunRecord
 from harness.store import Store
@@ -24,7 +26,7 @@ class Row:
     """One strategy of one run.
 
     Attributes:
-        mean: Test metric averaged over seeds; low, high: its 95 % interval; None if not scored.
+        metric: Name of the test metric; mean: averaged over seeds; low, high: its 95 % interval; None if not scored.
         ood: The same metric on the shifted test set, or None.
         seconds: Wall clock the strategy spent, shared extraction included.
     """
@@ -33,6 +35,7 @@ class Row:
     strategy: str
     data: str
     examples: int
+    metric: str
     seeds: int
     status: str
     mean: float | None
@@ -153,7 +156,7 @@ def evidence_rows(source: str, cells: Sequence[Cell], out: Path) -> Iterator[Evi
         if cell.name in results:
             with Store(out / cell.name / STORE_FILE) as store:
                 records = store.query()
-            yield from evidence_of(source, cell.data, results[cell.name], records)
+            yield from evidence_of(source, cell.data, results[cell.name], records, STUDIES)
 
 
 def _row(cell: Cell, result: Mapping[str, Any], one: Mapping[str, Any]) -> Row:
@@ -165,6 +168,7 @@ def _row(cell: Cell, result: Mapping[str, Any], one: Mapping[str, Any]) -> Row:
         strategy=one["strategy"],
         data=cell.data,
         examples=result["question"]["examples"],
+        metric=result["metric"],
         seeds=test.get("seeds", 0),
         status=one["status"],
         mean=test.get("mean"),

@@ -117,13 +117,16 @@ class ShiftedCopy:
     target: Path
 
 
-def cells(study: Study, data_root: Path, out: Path) -> list[Cell]:
+def cells(study: Study, data_root: Path, out: Path, model_root: Path = Path()) -> list[Cell]:
     """Every run, in the order of the arms.
+
+    Args:
+        data_root, model_root: Where data sets and model folders that are named lie.
 
     Raises:
         SpecError: For data or a setting that cannot be.
     """
-    return list(_cells(study, data_root, out))
+    return list(_cells(study, data_root, out, model_root))
 
 
 def shifted_copies(study: Study, data_root: Path, out: Path) -> list[ShiftedCopy]:
@@ -140,7 +143,7 @@ def _copy_of(name: str, out: Path) -> Path:
     return out / "shifted" / name.removeprefix(_CORRUPT).replace("/", "_")
 
 
-def _cells(study: Study, data_root: Path, out: Path) -> Iterator[Cell]:
+def _cells(study: Study, data_root: Path, out: Path, model_root: Path) -> Iterator[Cell]:
     for arm in study.arms:
         for data, examples in itertools.product(arm.data, arm.examples):
             if data not in study.datasets:
@@ -154,6 +157,8 @@ def _cells(study: Study, data_root: Path, out: Path) -> Iterator[Cell]:
                 "examples": examples,
                 "fixed": read_fixed(arm.fixed, arm.strategies),
             }
+            if (folder := model_root / str(fields.get("model", ""))).is_dir():
+                fields["model"] = str(folder)
             try:
                 question = Question.model_validate(fields)
             except ValidationError as error:

@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from harness.folder import write_json, write_text
+from harness.files import write_json, write_text
 from harness.studies.findings import CurvePoint, Findings, Row, Verdict
 
 
@@ -24,15 +24,16 @@ def write_findings(found: Findings, folder: Path, name: str) -> None:
 
 def as_markdown(found: Findings) -> str:
     """The report of a study."""
-    metric = str(found.study.settings.get("metric", "accuracy")).replace("_", " ")
     parts = [
         f"# {found.study.title}",
         found.study.question,
-        f"Made by `{found.command}`. Test {metric}, mean over seeds, 95 % interval over seeds and "
+        f"Made by `{found.command}`. Test scores, mean over seeds, 95 % interval over seeds and "
         "test examples in brackets.",
     ]
     for data in dict.fromkeys(row.data for row in found.rows):
-        parts += [f"## {data}", _score_table([row for row in found.rows if row.data == data])]
+        rows = [row for row in found.rows if row.data == data]
+        metrics = ", ".join(dict.fromkeys(row.metric.replace("_", " ") for row in rows))
+        parts += [f"## {data}", f"Metric: {metrics}.", _score_table(rows)]
     if found.verdicts:
         parts += ["## Claims", _verdict_table(found.verdicts)]
     if found.missing:

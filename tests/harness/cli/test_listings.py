@@ -12,7 +12,19 @@ from harness.cli import main
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    for command in ("run", "predict", "report", "models", "data"):
+    commands = [
+        "run",
+        "profile",
+        "predict",
+        "report",
+        "models",
+        "data",
+        "matrix",
+        "study",
+        "pretrain",
+        "evidence",
+    ]
+    for command in commands:
         assert f"\n  {command} " in printed
 
 
@@ -49,3 +61,15 @@ def test_without_the_extra_one_line_names_it(missing: str) -> None:
     assert done.stderr.count("\n") == 1
     assert "adaptation-advisor[harness]" in done.stderr
     assert done.stdout == ""
+
+
+def test_facts_of_one_model_need_neither_weights_nor_network(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["models", "timm:vit_tiny_patch16_224", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["family"], facts["layers"], facts["width"]) == ("vit", 12, 192)
+    assert main(["models", "minilm"]) == 0
+    assert "family: encoder" in capsys.readouterr().out
+    assert main(["models", "timm:vit_tinny"]) == 2
+    assert "Did you mean" in capsys.readouterr().err
