@@ -28,6 +28,7 @@ from harness.backbones.base import (
     View,
     check_form,
 )
+from harness.backbones.heads import GRID, on_grid
 from harness.backbones.images import ImageReader
 from harness.backbones.vit_trainee import VitTrainee, pool_patches, tokens_of
 from harness.tasks.base import Task
@@ -118,7 +119,7 @@ class ClipBackbone(FrozenModel):
         """Pooled outputs of blocks: layer i the input of block i, -1 the last one, normalised.
 
         "mean" is over the patches, without the class token; "cls_mean" has both. "projected"
-        exists of the last layer only.
+        exists of the last layer only. "grid" is of whole images, and stands with no other pooling.
 
         Raises:
             SpecError: For another pooling, or "projected" of an earlier layer.
@@ -127,7 +128,7 @@ class ClipBackbone(FrozenModel):
         for view in views:
             self._check(view)
         features = np.zeros((len(inputs), sum(map(self.view_width, views))), dtype=np.float32)
-        for rows, pixels in self.reader.batches(inputs, BATCH):
+        for rows, pixels in self.reader.batches(inputs, BATCH, whole=on_grid(views)):
             states = tokens_of(self.tower, pixels.to(self.device), every=True)
             parts = [self._pooled(states[view.layer], view.pooling) for view in views]
             features[rows] = torch.cat(parts, dim=1).float().cpu().numpy()
@@ -195,9 +196,10 @@ class ClipBackbone(FrozenModel):
             SpecError: If the form, pooling or prompt is unknown.
         """
         check_form(form)
-        pooling = pooling or _TRAINED[0]
-        if pooling not in _TRAINED:
-            raise SpecError(f"a head reads one of {', '.join(_TRAINED)}; got {pooling!r}")
+        choices = (GRID,) if task.head == GRID else _TRAINED
+        pooling = pooling or choices[0]
+        if pooling not in choices:
+            raise SpecError(f"a head reads one of {', '.join(choices)}; got {pooling!r}")
         return VitTrainee(
             self.tower,
             self.reader,
@@ -219,7 +221,7 @@ class ClipBackbone(FrozenModel):
         return nn.functional.normalize(own, dim=-1)
 
     def _check(self, view: View) -> None:
-        if view.pooling not in self.poolings:
+        if view.pooling not in (*self.poolings, GRID):
             known = ", ".join(self.poolings)
             raise SpecError(f"pooling must be one of {known}; got {view.pooling!r}")
         if view.pooling == PROJECTED and view.layer != -1:
