@@ -10,11 +10,10 @@ from advisor.errors import DataError
 from harness.datasets import tables
 from harness.datasets.assemble import assemble
 from harness.datasets.base import DataRequest, Dataset, Finding
-from harness.datasets.image_parts import FILE, existing, in_parts
+from harness.datasets.image_parts import BOXES, FILE, existing, in_parts
 from harness.datasets.images import image_rows, upright_size
 from harness.datasets.rows import Reading
 
-BOXES = "boxes.csv"
 LOCALIZATION = "localization"
 EDGES = ("x_min", "y_min", "x_max", "y_max")
 _SIZE = ("width", "height")

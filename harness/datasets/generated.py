@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from advisor.errors import OutputError, SpecError
-from harness.datasets.boxes import BOXES
+from harness.datasets.image_parts import BOXES
 
 SIDE = 112
 """Width and height in pixels."""

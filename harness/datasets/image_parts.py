@@ -10,6 +10,8 @@ from harness.datasets.base import Finding
 from harness.datasets.images import TEST_NAMES, VALIDATION_NAMES
 from harness.datasets.rows import Reading, Rows
 
+BOXES = "boxes.csv"
+"""The table of boxes beside images."""
 FILE = "file"
 """The column that names an image; a relative name is looked for beside the table."""
 

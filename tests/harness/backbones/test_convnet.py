@@ -114,7 +114,7 @@ def test_a_saved_body_is_a_timm_folder(tmp_path: Path, files, empty_cache):
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (lambda m: m.features([], pooling="cls"), "must be 'mean' or 'max'; got 'cls'"),
+        (lambda m: m.features([], pooling="cls"), "must be 'mean', 'max' or 'grid'; got 'cls'"),
         (lambda m: m.features([], pooling="max", layers=(1,)), "mean of stages 0, 1, 2, 3 and of"),
         (lambda m: m.features([], pooling="mean", layers=(9,)), "last layer, -1; got 'mean' of 9"),
         (lambda m: m.trainee(TASK, pooling="cls"), "reads the mean; got pooling 'cls'"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from PIL import Image
 from torch.nn.functional import adaptive_avg_pool2d
 
 from advisor.errors import SpecError
-from harness.backbones.base import View
+from harness.backbones.base import Backbone, View
 from harness.backbones.heads import grid_of
 from harness.backbones.images import ImageReader
 from harness.backbones.vit_trainee import pool_patches
 from harness.strategies.full_finetune import FullFineTuning
 from harness.strategies.probe_views import bundle
 from harness.tasks.localization import Localization
+from tests.harness import tiny_clip
 from tests.harness.backbones.test_images import CONFIG
 from tests.harness.backbones.test_vit import loaded
 from tests.harness.tiny_models import save_images, tiny_convnet
@@ -47,9 +49,14 @@ def test_a_grid_keeps_the_mean_and_what_is_constant(height: int, width: int) -> 
     torch.testing.assert_close(grid_of(torch.ones(1, 2, height, width)), torch.ones(1, 32))
 
 
-@pytest.mark.parametrize("family", ["convnet", "vit"])
+@pytest.mark.parametrize("family", ["convnet", "vit", "clip"])
 def test_the_probe_reads_what_the_head_reads(family: str, tmp_path: Path) -> None:
-    backbone = tiny_convnet() if family == "convnet" else loaded("vit", tmp_path / "model")
+    made: dict[str, Callable[[], Backbone]] = {
+        "convnet": tiny_convnet,
+        "vit": lambda: loaded("vit", tmp_path / "model"),
+        "clip": lambda: tiny_clip.loaded("clip", tmp_path / "model"),
+    }
+    backbone = made[family]()
     (tmp_path / "images").mkdir()
     files = save_images(tmp_path / "images", 5)
     trainee = backbone.trainee(TASK)

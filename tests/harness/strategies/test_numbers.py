@@ -15,11 +15,12 @@ from harness.strategies.base import DataFacts, Strategy, TrialBudget
 from harness.tasks.base import Task
 from harness.tasks.localization import Localization
 from harness.tasks.regression import Regression
+from tests.harness import tiny_clip
 from tests.harness.backbones.test_vit import loaded
-from tests.harness.tiny_clip import loaded as loaded_clip
 from tests.harness.tiny_decoder import tiny_decoder
 from tests.harness.tiny_models import WORDS, tiny_convnet, tiny_encoder
 
+IMAGES = ("convnet", "vit", "clip")
 SIDE = 32
 
 
@@ -44,6 +45,20 @@ def squares(folder: Path, count: int, seed: int) -> Split:
     return Split(tuple(files), np.array(boxes), tuple(map(str, files)))
 
 
+def greys(folder: Path, count: int, seed: int) -> Split:
+    """How bright a noisy image is, in greys."""
+    folder.mkdir()
+    draw = np.random.default_rng(seed)
+    files, values = [], []
+    for index in range(count):
+        level = float(draw.uniform(40, 200))
+        pixels = np.clip(draw.normal(level, 20, (SIDE, SIDE, 3)), 0, 255).astype(np.uint8)
+        files.append(folder / f"{index}.png")
+        Image.fromarray(pixels).save(files[-1])
+        values.append([level])
+    return Split(tuple(files), np.array(values), tuple(map(str, files)))
+
+
 def counted(count: int, seed: int) -> Split:
     """How many more words of a text are good than bad, times 100."""
     draw = np.random.default_rng(seed)
@@ -64,7 +79,7 @@ def backbone_of(family: str, folder: Path) -> Backbone:
     if family == "vit":
         return loaded("vit", folder)
     if family == "clip":
-        return loaded_clip("siglip", folder)
+        return tiny_clip.loaded("clip", folder)
     made = {"convnet": tiny_convnet, "encoder": tiny_encoder, "decoder": tiny_decoder}
     return made[family]()
 
@@ -110,6 +125,10 @@ FOUND = [
     ("vit", "soft_prompt", {"epochs": 12}),
     ("clip", "linear_probe", {}),
     ("clip", "full_finetune", {"epochs": 12, "learning_rate": 3e-3}),
+    ("clip", "lp_ft", {"epochs": 3}),
+    ("clip", "from_scratch", {"epochs": 20, "learning_rate": 3e-3}),
+    ("clip", "lora", {"epochs": 12, "learning_rate": 1e-2}),
+    ("clip", "ia3", {"epochs": 12, "learning_rate": 1e-2}),
     ("clip", "soft_prompt", {"epochs": 12}),
 ]
 
@@ -126,6 +145,34 @@ def test_a_square_is_found_far_better_than_by_the_mean_box(
     assert scores["mean_iou"] > known["mean_box"]["mean_iou"] + 0.1
 
 
+SEEN = [
+    (family, strategy, settings)
+    for family in IMAGES
+    for strategy, settings in (
+        ("linear_probe", {}),
+        ("full_finetune", {"epochs": 10, "learning_rate": 3e-3}),
+        ("lp_ft", {"epochs": 3}),
+        ("from_scratch", {"epochs": 10, "learning_rate": 3e-3}),
+        ("lora", {"epochs": 10, "learning_rate": 1e-2}),
+        ("ia3", {"epochs": 10, "learning_rate": 1e-2}),
+        ("soft_prompt", {"epochs": 10}),
+    )
+    if family != "convnet" or strategy not in ("lora", "ia3", "soft_prompt")
+]
+
+
+@pytest.mark.parametrize(("family", "strategy", "settings"), SEEN)
+def test_brightness_is_told_better_than_by_the_mean(
+    family: str, strategy: str, settings: dict, tmp_path: Path
+) -> None:
+    sizes = {"train": 64, "validation": 24, "test": 24}
+    parts = [greys(tmp_path / part, n, i) for i, (part, n) in enumerate(sizes.items())]
+    task = task_of(Regression, parts[0], parts[2], "image")
+    backbone, again = (backbone_of(family, tmp_path / f"model{i}") for i in (0, 1))
+    scores, known = check(strategy, settings, backbone, again, task, parts, tmp_path / "kept")
+    assert scores["r2"] > known["mean"]["r2"] + 0.1
+
+
 COUNTED = [
     ("encoder", "linear_probe", {}),
     ("encoder", "full_finetune", {"epochs": 6, "learning_rate": 1e-3}),
@@ -137,6 +184,9 @@ COUNTED = [
     ("decoder", "linear_probe", {}),
     ("decoder", "full_finetune", {"epochs": 8, "learning_rate": 3e-3}),
     ("decoder", "lora", {"epochs": 8, "learning_rate": 1e-2}),
+    ("decoder", "ia3", {"epochs": 8, "learning_rate": 1e-2}),
+    ("decoder", "lp_ft", {"epochs": 3}),
+    ("decoder", "from_scratch", {"epochs": 12, "learning_rate": 3e-3}),
 ]
 
 
@@ -158,6 +208,7 @@ def test_words_are_counted_better_than_by_the_mean(
         ("decoder", "hard_prompt", "answered in words, not in numbers"),
         ("encoder", "hard_prompt", "answered in words, not in numbers"),
         ("vit", "hard_prompt", "answered in words, not in numbers"),
+        ("clip", "hard_prompt", "answered in words, not in numbers"),
         ("decoder", "soft_prompt", "the head that says numbers takes no prompt vectors"),
         ("convnet", "soft_prompt", "conv nets cannot be prompted"),
     ],
@@ -172,11 +223,6 @@ def test_prompts_say_no_numbers(family: str, strategy: str, reason: str, tmp_pat
 
 
 def test_families_say_which_tasks_of_numbers_they_do() -> None:
-    able = {
-        family: BACKBONES.load(family).tasks for family in ("encoder", "decoder", "convnet", "vit")
-    }
+    able = {family: BACKBONES.load(family).tasks for family in ("encoder", "decoder", *IMAGES)}
     assert all("regression" in tasks for tasks in able.values())
-    assert {family for family, tasks in able.items() if "localization" in tasks} == {
-        "convnet",
-        "vit",
-    }
+    assert {family for family, tasks in able.items() if "localization" in tasks} == set(IMAGES)
