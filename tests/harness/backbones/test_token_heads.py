@@ -80,19 +80,17 @@ def questions(n: int, seed: int, *, length: int = 8) -> Split:
 
 
 def sentences(n: int, seed: int, *, length: int = 8) -> Split:
-    """ "very" with what follows it is a span."""
+    """ "good" is a span where the text is about sport: no word tells that of its own."""
     draw = np.random.default_rng(seed)
     texts, tags = [], []
-    for _ in range(n):
-        words = draw.choice([*FILLERS, "very", "good"], length).tolist()
-        found = ["O"] * length
-        for place, word in enumerate(words):
-            if word == "very":
-                found[place] = "B-X"
-            elif place and words[place - 1] == "very":
-                found[place] = "I-X"
+    for row in range(n):
+        topic = ("sport", "news")[row % 2]
+        words = draw.choice([*FILLERS[:4], "good", "good", topic, topic], length - 1).tolist()
+        words.insert(int(draw.integers(length)), topic)
         texts.append(" ".join(words))
-        tags.append(" ".join(found))
+        tags.append(
+            " ".join("B-X" if (word, topic) == ("good", "sport") else "O" for word in words)
+        )
     return Split(tuple(texts), np.array(tags, dtype=np.str_), tuple(map(str, range(n))))
 
 
@@ -211,14 +209,11 @@ def test_answers_do_not_depend_on_the_batch(name, family):
         assert [len(said.split()) for said in together] == [len(one.split()) for one in inputs]
 
 
-def test_prompt_vectors_move_the_text_but_not_its_answers_place():
+def test_prompt_vectors_move_the_text_and_the_head_reads_it_where_it_is():
     rows = questions(6, 0)
     for position in ("before", "behind", "around"):
         prompt = PromptSpec("prompt", 4, position)
-        trainee = backbone().trainee(QA, prompt=prompt).eval()
-        with torch.no_grad():  # points at the embedding of one word, whatever stands around it
-            trainee.head.weight.zero_()
-            trainee.head.bias.zero_()
+        trainee = backbone().trainee(QA, prompt=prompt)
         batch = trainee.encode(rows.inputs)
         ids = batch["input_ids"]
         for row, (pair, text) in enumerate(zip(rows.inputs, batch["texts"], strict=True)):
