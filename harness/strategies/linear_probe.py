@@ -27,13 +27,14 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
-from harness.strategies.feasibility import common_refusal, pooled_refusal
+from harness.strategies.feasibility import common_refusal, probe_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_path import DEFAULT_C, LinearClassifier, best_of, best_on_path
 from harness.strategies.probe_ridge import DEFAULT_PENALTY, PENALTIES, ridge_path, sharpened
 from harness.strategies.probe_views import MIX, bundle, columns, wanted
 from harness.strategies.settings_file import read_settings, write_settings
+from harness.strategies.word_probe import MOST_WORDS, fit_word_probe, predict_tags
 from harness.tasks.base import Task
 
 LIMITED_BLOCK = 16
@@ -83,7 +84,7 @@ class LinearProbe(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        refusal = pooled_refusal(task) or common_refusal(cls.traits, facts, data)
+        refusal = probe_refusal(task) or common_refusal(cls.traits, facts, data)
         return refusal or Verdict(True)
 
     @classmethod
@@ -93,6 +94,8 @@ class LinearProbe(Strategy):
         Four layers together did best for BERT's features (Devlin et al. 2019, table 7). All of it
         is tried: after the first extraction a setting costs next to nothing.
         """
+        if task.head == "tokens":
+            return Space({}, first=({},), exhaustive=True)
         poolings = _POOLINGS.get(facts.family, ("mean",))
         simple = {"pooling": poolings[0], "layers": 1, "head": "logistic"}
         stacked = facts.family in _STACKED
@@ -129,7 +132,9 @@ class LinearProbe(Strategy):
         Where the budget has no time for all rows, training and validation rows are used in
         proportion as far as it reaches; `chosen` and `underfit` say so.
         """
-        self._backbone, self.charged_seconds_ = backbone, 0.0
+        self._backbone, self._task, self.charged_seconds_ = backbone, task, 0.0
+        if task.head == "tokens":
+            return self._fit_words(train, validation, budget)
         x, y, x_val, y_val = self._features(train, validation, budget)
         told = self._choose(task, (x, y), (x_val, y_val), budget)
         used, given = len(y) + len(y_val), len(train) + len(validation)
@@ -148,6 +153,8 @@ class LinearProbe(Strategy):
 
     def predict(self, inputs: Sequence[Any]) -> np.ndarray:
         classifier = self._fitted()
+        if self._task.head == "tokens":
+            return predict_tags(self._backbone, self._task, classifier, inputs)
         if not inputs:
             return np.zeros((0, len(classifier.bias)))
         if len(inputs) > CACHED_ROWS:
@@ -175,7 +182,24 @@ class LinearProbe(Strategy):
             self.classifier_ = LinearClassifier(**load_file(folder / _WEIGHTS))
         except (OSError, SafetensorError, TypeError) as error:
             raise ModelError(f"{folder / _WEIGHTS} is no saved probe: {error}") from error
-        self._backbone = backbone
+        self._backbone, self._task = backbone, task
+        return self
+
+    def _fit_words(self, train: Split, validation: Split, budget: TrialBudget) -> Self:
+        """Of tasks about words; see `word_probe`."""
+        strength, self.classifier_, read = fit_word_probe(
+            self._backbone, self._task, train, validation, budget=budget
+        )
+        chosen: dict[str, Any] = {"C": strength, "features": "first token of each word"}
+        if read < len(train):
+            chosen["rows"] = f"{read} of {len(train)} training texts"
+        words = sum(len(target.split()) for target in train.targets[:read])
+        self.report_ = FitReport(
+            trained_parameters=self.classifier_.weights.size + self.classifier_.bias.size,
+            underfit=read < len(train) and words < MOST_WORDS,
+            chosen=chosen,
+        )
+        budget.progress(1.0)
         return self
 
     def _features(

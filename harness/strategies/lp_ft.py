@@ -21,10 +21,11 @@ from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
 from harness.features import cached_features
 from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget, Verdict
-from harness.strategies.feasibility import pooled_refusal
+from harness.strategies.feasibility import probe_refusal
 from harness.strategies.finetuned import FineTuned, Recommended
 from harness.strategies.probe_path import LinearClassifier, best_on_path
 from harness.strategies.probe_views import bundle, columns, wanted
+from harness.strategies.word_probe import fit_word_probe
 from harness.tasks.base import Task
 
 _BY_FAMILY = {
@@ -46,7 +47,7 @@ class LpFt(FineTuned):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        return pooled_refusal(task) or super().feasible(facts, task, data)
+        return probe_refusal(task) or super().feasible(facts, task, data)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
@@ -66,6 +67,11 @@ class LpFt(FineTuned):
         budget: TrialBudget,
     ) -> Mapping[str, Any]:
         """Fit the probe on what the head will read, and let the head be the probe."""
+        assert isinstance(trainee.head, nn.Linear)
+        if task.head == "tokens":
+            strength, probe, _ = fit_word_probe(backbone, task, train, validation, budget=budget)
+            become(trainee.head, probe)
+            return {"probe_C": strength}
         pooling = "last" if backbone.facts.family in _READS_LAST else backbone.poolings[0]
         read = columns(backbone, wanted(backbone, pooling, layers=1))
 
@@ -86,7 +92,6 @@ class LpFt(FineTuned):
             (features(validation), validation.targets),
             cancelled=budget.cancelled,
         )
-        assert isinstance(trainee.head, nn.Linear)
         become(trainee.head, probe)
         return {"probe_C": strength}
 
