@@ -163,7 +163,7 @@ def write(rows: list[dict[str, object]]) -> None:
     import torch
 
     from harness.environment import device_name
-    from harness.folder import write_text
+    from harness.files import write_text
 
     measured = [row for row in rows if "refused" not in row]
     memory, seconds = factors(measured, "bytes"), factors(measured, "seconds")

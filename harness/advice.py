@@ -14,6 +14,7 @@ from advisor.costs.shape import shape_of
 from advisor.costs.workload import Workload, workload_of
 from advisor.inference import resolve
 from advisor.situation import OBJECTIVES
+from harness.backbones.base import ModelFacts
 from harness.plan import Plan
 from harness.result import Expected, Json
 from harness.speed import flops_per_second
@@ -32,7 +33,7 @@ def situation_of(plan: Plan, device: torch.device) -> Situation:
     """What is known of a run before it starts, in the advisor's terms."""
     facts, dataset, question = plan.facts, plan.dataset, plan.question
     budget = question.budget_seconds
-    known = _known_name(plan)
+    known = known_name(facts)
     return Situation(
         model=known,
         params=None if known else facts.params or None,
@@ -67,7 +68,7 @@ class LocalCosts:
         memory = _device_memory(device)
         self._hardware = Hardware.cpu(flops_per_second(device), memory, name=device.type)
         self._facts = resolve(situation_of(plan, device))
-        self._shape = shape_of(self._facts) if _known_name(plan) else _shape(plan)
+        self._shape = shape_of(self._facts) if known_name(plan.facts) else _shape(plan)
         self.usual = workload_of(self._facts, self._shape)
 
     def expect(self, kind: type[Strategy], work: Workload) -> Expected:
@@ -97,16 +98,16 @@ def estimates(plan: Plan, device: torch.device, test_rows: int) -> dict[str, Exp
     return expected
 
 
-def _known_name(plan: Plan) -> str | None:
+def known_name(facts: ModelFacts) -> str | None:
     """The model's name if the advisor's catalogue has a model of that name and size."""
-    if plan.facts.access == "text":
-        named = plan.facts.name.removeprefix("api:").rpartition("@")[0]
+    if facts.access == "text":
+        named = facts.name.removeprefix("api:").rpartition("@")[0]
         return named if find_model(named) else None
-    row = find_model(plan.facts.name)
+    row = find_model(facts.name)
     if row is None or not isinstance(row["params"], int):
         return None
-    same = math.isclose(row["params"], plan.facts.params, rel_tol=_SAME_SIZE)
-    return plan.facts.name if same and row["family"] == plan.facts.family else None
+    same = math.isclose(row["params"], facts.params, rel_tol=_SAME_SIZE)
+    return facts.name if same and row["family"] == facts.family else None
 
 
 def _shape(plan: Plan) -> Shape:

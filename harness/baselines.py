@@ -49,10 +49,9 @@ def fit_baselines(train: Split, n_classes: int, *, seed: int) -> dict[str, Basel
     fitted: dict[str, Baseline] = {"majority": Majority(train, n_classes)}
     if len(np.unique(train.targets)) < 2:
         return fitted
-    if isinstance(train.inputs[0], Path):
-        fitted["colour_histogram"] = _colours(train, n_classes, seed)
-    else:
-        fitted["tfidf"] = _tfidf(train, n_classes, seed)
+    images = isinstance(train.inputs[0], Path)
+    name, features = ("colour_histogram", colour_features) if images else ("tfidf", tfidf_features)
+    fitted[name] = LogisticBaseline(*features(train), train.targets, n_classes, seed)
     return fitted
 
 
@@ -137,8 +136,12 @@ def _regression(matrix: Matrix, seed: int) -> LogisticRegression:
     return LogisticRegression(solver="saga", tol=1e-2, max_iter=1000, random_state=seed)
 
 
-def _tfidf(train: Split, n_classes: int, seed: int) -> LogisticBaseline:
-    """TF-IDF of words (1-2) and of character n-grams inside words (2-4), 30,000 each at most."""
+def tfidf_features(train: Split) -> tuple[Features, Matrix]:
+    """TF-IDF of words (1-2) and of character n-grams inside words (2-4), 30,000 each at most.
+
+    Returns:
+        What makes a matrix of texts, and that of the examples.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import FeatureUnion
 
@@ -166,10 +169,11 @@ def _tfidf(train: Split, n_classes: int, seed: int) -> LogisticBaseline:
         ]
     )
     matrix = union.fit_transform(train.inputs).tocsr()
-    return LogisticBaseline(union.transform, matrix, train.targets, n_classes, seed)
+    return union.transform, matrix
 
 
-def _colours(train: Split, n_classes: int, seed: int) -> LogisticBaseline:
+def colour_features(train: Split) -> tuple[Features, Matrix]:
+    """Standardised colour histograms: what makes them of images, and those of the examples."""
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler()
@@ -178,7 +182,7 @@ def _colours(train: Split, n_classes: int, seed: int) -> LogisticBaseline:
     def features(inputs: Sequence[str | Path]) -> np.ndarray:
         return scaler.transform(colour_histograms(inputs))
 
-    return LogisticBaseline(features, matrix, train.targets, n_classes, seed)
+    return features, matrix
 
 
 def colour_histograms(files: Sequence[str | Path]) -> np.ndarray:

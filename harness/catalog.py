@@ -23,8 +23,11 @@ BACKBONES = Registry(
     {
         "encoder": "harness.backbones.encoder:EncoderBackbone",
         "decoder": "harness.backbones.decoder:DecoderBackbone",
+        "encoder_decoder": "harness.backbones.encoder_decoder:EncoderDecoderBackbone",
+        "lstm": "harness.backbones.lstm:LstmBackbone",
         "convnet": "harness.backbones.convnet:ConvNetBackbone",
         "vit": "harness.backbones.vit:VitBackbone",
+        "clip": "harness.backbones.clip:ClipBackbone",
         "api": "harness.backbones.api:ApiBackbone",
     },
 )
@@ -38,15 +41,30 @@ TASKS = Registry(
         "generation": "harness.tasks.generation:Generation",
         "translation": "harness.tasks.translation:Translation",
         "token_labelling": "harness.tasks.token_labelling:TokenLabelling",
+        "localization": "harness.tasks.localization:Localization",
+        "regression": "harness.tasks.regression:Regression",
     },
 )
 
 DATASETS = Registry(
     "data source",
     {
+        "boxes": "harness.datasets.boxes:BoxSource",
+        "image_table": "harness.datasets.image_table:ImageTableSource",
         "csv": "harness.datasets.csv_file:CsvSource",
         "conll": "harness.datasets.conll_file:ConllSource",
         "image_folder": "harness.datasets.image_folder:ImageFolderSource",
         "builtin": "harness.datasets.builtin:BuiltinSource",
+    },
+)
+
+OBJECTIVES = Registry(
+    "objective",
+    {
+        "masked_tokens": "harness.pretrain.masked_tokens:MaskedTokens",
+        "span_corruption": "harness.pretrain.span_corruption:SpanCorruption",
+        "next_token": "harness.pretrain.next_token:NextToken",
+        "masked_autoencoder": "harness.pretrain.masked_autoencoder:MaskedAutoencoder",
+        "denoising": "harness.pretrain.denoising:Denoising",
     },
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.errors import OutputError
+from harness.files import write_text
 from harness.question import Question
 
 RUN_FILE = "run.json"
@@ -109,17 +109,6 @@ def create(folder: Path, run: RunFile) -> None:
         raise OutputError(
             f"cannot write to {folder} ({error.strerror}). Name another --out."
         ) from None
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a value as JSON under a temporary name, then rename; no NaN gets in."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def write_text(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text + "\n", encoding="utf-8")
-    temporary.replace(path)
 
 
 def default_folder(question: Question, identity: Identity, date: str) -> Path:

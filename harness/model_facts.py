@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import fields
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForSeq2SeqLM,
     PreTrainedConfig,
     ViTConfig,
     ViTModel,
@@ -28,11 +30,17 @@ from transformers.models.auto.modeling_auto import (
 
 from advisor.catalogue import find_model
 from advisor.errors import ModelError
+from advisor.situation import OBJECTIVES
 from harness.backbones.base import ModelFacts
+from harness.backbones.lstm_model import LstmConfig, LstmSeq2Seq
 from harness.backbones.timm_nets import as_net, depth_groups, source_of, suggestions
 
 UNKNOWN = "unknown"
 _VITS = ("vit", "vit_mae")
+_CLIPS = ("clip", "siglip")
+_BUILDERS = {"decoder": AutoModelForCausalLM, "encoder_decoder": AutoModelForSeq2SeqLM}
+# Relative positions have no end; it was trained on so many tokens (Raffel et al. 2020, 3.1.2).
+_T5_WINDOW = 512
 _SAME_SIZE = 0.05  # counts with and without an output layer differ by less
 # timm names how weights were made in the tag: "fcmae_ft_in1k", "clip_laion2b"…
 _NOT_SUPERVISED = ("clip", "dino", "fcmae", "mae", "ssl", "swsl")
@@ -51,8 +59,10 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         config = AutoConfig.from_pretrained(location)
         if config.model_type in _VITS:
             return _vit_facts(config, name, location, digest)
+        if config.model_type in _CLIPS:
+            return _clip_facts(config, name, location, digest)
         family = _transformers_family(config)
-        builder = AutoModelForCausalLM if family == "decoder" else AutoModel
+        builder = _BUILDERS.get(family, AutoModel)
         with torch.device("meta"):
             model = builder.from_config(config)
     except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
@@ -61,6 +71,8 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
     text = config.get_text_config()
     positions, reserved = _positions(model, text)
     longest = getattr(text, "max_position_embeddings", None)
+    if family == "encoder_decoder" and longest is None:
+        longest = getattr(text, "n_positions", _T5_WINDOW)
     params = model.num_parameters()
     return ModelFacts(
         name=name,
@@ -71,11 +83,41 @@ def transformers_facts(name: str, location: str, digest: str) -> ModelFacts:
         modality="text",
         window=None if longest is None else longest - reserved,
         positions=positions,
-        objective=_objective((name, getattr(config, "_name_or_path", "")), family, params),
+        objective=pretrained_by(location)
+        or _objective((name, getattr(config, "_name_or_path", "")), family, params),
         vocabulary=text.vocab_size,
         location=location,
         digest=digest,
         masked_head=family == "encoder" and _saved_with_head(config),
+    )
+
+
+def lstm_facts(name: str, location: str, digest: str) -> ModelFacts:
+    """Facts of a folder with an LSTM encoder-decoder.
+
+    Raises:
+        ModelError: If the configuration cannot be used.
+    """
+    found = read_config(Path(location))
+    shape = {field.name: found[field.name] for field in fields(LstmConfig) if field.name in found}
+    try:
+        config = LstmConfig(**shape)  # type: ignore[arg-type]
+        with torch.device("meta"):
+            model = LstmSeq2Seq(config)
+    except (TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"the configuration of {name!r} cannot be used: {reason}") from error
+    return ModelFacts(
+        name=name,
+        family="lstm",
+        params=model.params,
+        layers=model.layers,
+        width=model.width,
+        modality="text",
+        objective=pretrained_by(location) or UNKNOWN,
+        vocabulary=config.vocab_size,
+        location=location,
+        digest=digest,
     )
 
 
@@ -101,6 +143,25 @@ def _vit_facts(config: PreTrainedConfig, name: str, location: str, digest: str) 
         if config.model_type == "vit_mae"
         else _objective((name, getattr(config, "_name_or_path", "")), "vit", params),
         image_size=config.image_size,
+        location=location,
+        digest=digest,
+    )
+
+
+def _clip_facts(config: PreTrainedConfig, name: str, location: str, digest: str) -> ModelFacts:
+    """Parameters of both towers; layers, width and size of the one that reads images."""
+    with torch.device("meta"):
+        model = AutoModel.from_config(config)
+    vision = config.vision_config
+    return ModelFacts(
+        name=name,
+        family="clip",
+        params=model.num_parameters(),
+        layers=vision.num_hidden_layers,
+        width=vision.hidden_size,
+        modality="image",
+        objective="contrastive",
+        image_size=vision.image_size,
         location=location,
         digest=digest,
     )
@@ -206,6 +267,11 @@ def read_config(folder: Path) -> dict[str, object]:
 
 def _transformers_family(config: PreTrainedConfig) -> str:
     kind = config.model_type
+    if kind == "siglip2":  # NaFlex; SigLIP 2 at one resolution is of type "siglip"
+        raise ValueError(
+            "SigLIP 2 of variable resolution reads patches in another form; use a checkpoint of "
+            "one resolution, google/siglip2-base-patch16-224 for one"
+        )
     if config.is_encoder_decoder:
         return "encoder_decoder"
     if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False):
@@ -236,6 +302,16 @@ def _positions(model: nn.Module, config: PreTrainedConfig) -> tuple[str, int]:
     if getattr(config, "rotary_dim", None):
         return "rotary", 0
     return "relative", 0
+
+
+def pretrained_by(location: str) -> str | None:
+    """The objective that `harness pretrain` noted in a folder; None if it did not make it."""
+    try:
+        found = json.loads((Path(location) / "pretraining.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    objective = found.get("objective") if isinstance(found, dict) else None
+    return objective if objective in OBJECTIVES else None
 
 
 def _image_objective(architecture: str, tag: str) -> str:

@@ -19,6 +19,7 @@ from harness.backbones.api import api_facts
 from harness.backbones.base import Backbone, ModelFacts
 from harness.backbones.efficientnet_lite0 import ARCHITECTURE, packaged_file
 from harness.backbones.gguf import gguf_facts, is_gguf, packaged_gemma
+from harness.backbones.lstm_model import MODEL_TYPE as LSTM
 from harness.catalog import BACKBONES
 from harness.device import pick_device
 
@@ -212,6 +213,8 @@ def _folder_facts(name: str, folder: Path) -> ModelFacts:
     digest = model_facts.digest_of(weights)
     if "architecture" in config:
         return model_facts.timm_facts(name, str(folder), digest)
+    if config.get("model_type") == LSTM:
+        return model_facts.lstm_facts(name, str(folder), digest)
     if "model_type" in config:
         return model_facts.transformers_facts(name, str(folder), digest)
     raise ModelError(

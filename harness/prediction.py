@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from advisor.errors import DataError
+from harness.datasets.boxes import EDGES, LOCALIZATION
+from harness.datasets.images import upright_size
 from harness.text_pair import TextPair
 from harness.winner import Manifest, predict, read_manifest
 
@@ -33,8 +35,9 @@ def predict_file(run: Path, given: Path, *, device: str = "auto") -> str:
 
     Returns:
         CSV: the input's columns, `prediction`, and for classes `probability_LABEL` for every
-        label. Several numbers are one prediction, parted by blanks. A folder of images has the
-        column `file`.
+        label. Several numbers are one prediction, parted by blanks; of a box these are shares of
+        width and height, and `x_min` to `y_max` are in pixels of the image. A folder of images
+        has the column `file`.
 
     Raises:
         OutputError: If the run has no winner.
@@ -47,13 +50,16 @@ def predict_file(run: Path, given: Path, *, device: str = "auto") -> str:
     added = [PREDICTION]
     if manifest.output == "probabilities":
         added += [f"probability_{label}" for label in manifest.label_names]
+    if manifest.task == LOCALIZATION:
+        added += EDGES
     if taken := sorted(set(added) & set(inputs.header)):
         raise DataError(f"{given} has a column {taken[0]!r} already. Rename it first.")
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow([*inputs.header, *added])
-    for row, answer in zip(inputs.rows, answers, strict=True):
-        table.writerow([*row, *_cells_of(answer, manifest)])
+    for row, value, answer in zip(inputs.rows, inputs.values, answers, strict=True):
+        pixels = _pixels(answer, Path(value)) if manifest.task == LOCALIZATION else []
+        table.writerow([*row, *_cells_of(answer, manifest), *pixels])
     return written.getvalue()
 
 
@@ -65,6 +71,11 @@ def _cells_of(answer: np.ndarray, manifest: Manifest) -> list[str]:
         return [" ".join(f"{value:.6g}" for value in answer)]
     label = manifest.label_names[int(answer.argmax())]
     return [label, *(f"{value:.6f}" for value in answer)]
+
+
+def _pixels(box: np.ndarray, file: Path) -> list[str]:
+    """A box in pixels of its image, to a tenth."""
+    return [f"{edge:.1f}" for edge in box * np.tile(upright_size(file), 2)]
 
 
 def read_inputs(given: Path, manifest: Manifest) -> Inputs:

@@ -19,6 +19,7 @@ from harness.bench import ARTEFACTS, Bench
 from harness.budget import Allowance, Budget, Clock, affordable_test_rows
 from harness.datasets.base import Finding
 from harness.decision import decide
+from harness.files import write_json
 from harness.folder import (
     RESULT_FILE,
     STORE_FILE,
@@ -28,7 +29,6 @@ from harness.folder import (
     create,
     default_folder,
     earlier_run,
-    write_json,
 )
 from harness.models import load_backbone
 from harness.plan import Plan, joined, make_plan, subset

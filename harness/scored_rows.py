@@ -12,7 +12,7 @@ import numpy as np
 from harness.backbones.base import TokenCounter
 from harness.bench import Bench
 from harness.datasets.base import LABEL, TEXT, TEXT_B, Finding
-from harness.folder import write_text
+from harness.files import write_text
 from harness.text_pair import TextPair
 
 TEST_FILE = "test.csv"

@@ -17,7 +17,8 @@ from harness.backbones.base import Progress
 from harness.bench import ARTEFACTS, Bench
 from harness.catalog import STRATEGIES, TASKS
 from harness.datasets.base import TEXT, TEXT_B
-from harness.folder import WINNER, write_text
+from harness.files import write_text
+from harness.folder import WINNER
 from harness.models import load_backbone, resolve_model
 from harness.records import RunRecord, Settings
 from harness.tasks.base import Output, Task

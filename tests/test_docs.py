@@ -1,7 +1,8 @@
 """Every command in the README and the documentation runs as it is written.
 
 `advise` commands run whole. `harness run` commands are planned (`--dry-run`): that reads the
-model, the data and every flag. Whole runs are among the slow tests.
+model, the data and every flag, with a model of the hub only where there is a network. Whole runs
+are among the slow tests.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shlex
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 import advisor.cli
 import harness.cli
@@ -19,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SETS_UP = "python3 -m pip install -q uv && python3 -m "
 RUNNER = re.compile(r"^uv run(?: --all-extras)?(?: --group dev)? ")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def commands(program: str) -> list[tuple[str, list[str]]]:
@@ -29,6 +32,17 @@ def commands(program: str) -> list[tuple[str, list[str]]]:
             words = shlex.split(RUNNER.sub("", line.removeprefix(SETS_UP)), comments=True)
             if words[0] == program and "|" not in words:
                 found.append((page.name, words[1:]))
+    return found
+
+
+def runs() -> list[ParameterSet]:
+    """What `commands` finds of `harness run`; those with a hub id need the network."""
+    found = []
+    for page, words in commands("harness"):
+        if words[0] == "run":
+            model = words[words.index("--model") + 1] if "--model" in words else ""
+            marks = [pytest.mark.network] if HUB_ID.fullmatch(model) else []
+            found.append(pytest.param(page, words, marks=marks))
     return found
 
 
@@ -47,7 +61,7 @@ def test_advise_commands_answer(
     assert capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "run"], ids=shown)  # fmt: skip
+@pytest.mark.parametrize(("page", "words"), runs(), ids=shown)
 def test_run_commands_can_be_planned(
     page: str,
     words: list[str],
@@ -73,6 +87,20 @@ def test_study_commands_find_their_study(
     (tmp_path.parent / "datasets").mkdir(exist_ok=True)
     assert harness.cli.main([*words, "--no-runs"]) == 0, capsys.readouterr().err
     assert "Not measured yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "evidence"], ids=shown)  # fmt: skip
+def test_evidence_commands_answer(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    if words[1] == "add":
+        pytest.skip(
+            "reads a file or run of the reader's; tests/harness/evidence/test_add.py makes one"
+        )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ADVISOR_EVIDENCE", str(tmp_path / "none"))
+    assert harness.cli.main(words) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
 
 
 def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:

@@ -57,14 +57,14 @@ def api_facts(name: str) -> ModelFacts:
 
 
 class ApiBackbone(FrozenModel):
-    """Implements the text side of `Backbone`, and `LabelScorer`.
+    """Implements the text side of `Backbone`, `LabelScorer` and `TextGenerator`.
 
     Attributes:
         unmatched: Answers so far that named none of the labels.
         sure: Whether the endpoint gives log-probabilities; None until it was asked.
     """
 
-    tasks = frozenset({"classification", "pair_classification"})
+    tasks = frozenset({"classification", "pair_classification", "qa", "generation", "translation"})
     poolings: tuple[str, ...] = ()
     int8 = False
 
@@ -111,6 +111,27 @@ class ApiBackbone(FrozenModel):
             if progress is not None:
                 progress((row + 1) / len(queries))
         return scores
+
+    def generate(
+        self,
+        queries: Sequence[str],
+        *,
+        prefix: str = "",
+        max_new_tokens: int,
+        stop: str = "\n",
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """What the endpoint answers to each query, its likeliest words, up to `stop`; one call
+        each."""
+        written = []
+        for row, query in enumerate(queries):
+            choice = self._endpoint.ask(
+                f"{prefix}{query}", temperature=0, max_tokens=max_new_tokens, stop=[stop]
+            )
+            written.append(str(choice["content"]).lstrip().split(stop)[0].strip())
+            if progress is not None:
+                progress((row + 1) / len(queries))
+        return written
 
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:
         """An estimate from the number of words: the endpoint's tokenizer is not known."""

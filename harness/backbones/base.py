@@ -152,6 +152,20 @@ class Trainee(nn.Module):
         """Nats per token of these texts under the body; None if it is no language model."""
         return None
 
+    max_new_tokens: int | None = None
+    """Longest answer a trainee writes, in tokens; None where answers are not written."""
+
+    def write_up_to(self, max_new_tokens: int) -> None:
+        """Set `max_new_tokens` and leave room for so many in the window.
+
+        Raises:
+            SpecError: If the trainee writes no answers, or they leave no room for the input.
+        """
+        raise SpecError("this predictor writes no texts")
+
+    def read_answers(self, texts: Sequence[str]) -> None:
+        """Told the answers it will be trained on: the longest says how long it may write."""
+
     def blocks(self) -> Sequence[nn.Module]:
         """The blocks of the body, first to last, for adapters.
 
@@ -186,12 +200,18 @@ class View(NamedTuple):
     """One way of looking at a frozen model's outputs.
 
     Attributes:
-        pooling: How the positions of one input become one vector.
+        pooling: How the positions of one input become one vector; "grid" for the vectors of 4 x 4
+            places of a whole image side by side.
         layer: Block whose output is pooled: -1 the last one, 0 the embedding.
     """
 
     pooling: str
     layer: int = -1
+
+
+def pooled_width(width: int, pooling: str) -> int:
+    """Size of what a pooling makes of vectors of a width."""
+    return width * {"cls_mean": 2, "grid": 16}.get(pooling, 1)
 
 
 class FrozenModel:
@@ -219,7 +239,7 @@ class FrozenModel:
 
     def view_width(self, view: View) -> int:
         """Size of the vector a view gives."""
-        return self.facts.width * (2 if view.pooling == "cls_mean" else 1)
+        return pooled_width(self.facts.width, view.pooling)
 
     def earlier_layers(self) -> tuple[int, ...]:
         """Layers before the last whose outputs can be had, first to last."""
@@ -333,6 +353,60 @@ class LabelScorer(Protocol):
 
         Returns:
             float64, shape (n_queries, n_labels), natural logarithm, not length-normalised.
+        """
+
+    def token_counts(self, texts: Sequence[str]) -> np.ndarray:
+        """Number of tokens of each text without special tokens, shape (n,)."""
+
+    def truncate(self, texts: Sequence[str], max_tokens: int) -> list[str]:
+        """Each text cut to its first `max_tokens` tokens."""
+
+
+@runtime_checkable
+class ImageTextMatcher(Backbone, Protocol):
+    """A backbone that puts images and texts into one space (CLIP, SigLIP).
+
+    Attributes:
+        image_pooling: The view of the last layer that is compared with texts, of unit length.
+    """
+
+    image_pooling: str
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """Each text in that space, unit length, float32, shape (n, width of the view)."""
+
+    def match(self, images: np.ndarray, texts: np.ndarray) -> np.ndarray:
+        """How well each image fits each text, as the model was trained to say it: cosines times
+        the learned scale.
+
+        A softmax over the texts gives their probabilities where exactly one of them is true.
+
+        Args:
+            images: Views of images, shape (n_images, width).
+            texts: Unit vectors, shape (n_texts, width).
+
+        Returns:
+            float64, shape (n_images, n_texts).
+        """
+
+
+class TextGenerator(Protocol):
+    """A backbone that can write on after a prompt (decoders, encoder-decoders, endpoints)."""
+
+    def generate(
+        self,
+        queries: Sequence[str],
+        *,
+        prefix: str = "",
+        max_new_tokens: int,
+        stop: str = "\n",
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """What follows `prefix + query`, greedily, up to `stop` or the model's own end.
+
+        Returns:
+            One text a query, without `stop` and without blanks at its ends; a row does not
+            depend on the others.
         """
 
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:

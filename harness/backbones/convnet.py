@@ -18,8 +18,8 @@ from torch import nn
 from advisor.errors import ModelError, SpecError
 from harness.backbones import efficientnet_lite0, onnx_runtime
 from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, View, check_form
-from harness.backbones.heads import HeadTrainee, own_copy
-from harness.backbones.images import ImageReader
+from harness.backbones.heads import GRID, HeadTrainee, grid_of, on_grid, own_copy
+from harness.backbones.images import ImageReader, read_pixels
 from harness.backbones.timm_nets import depth_groups, source_of
 from harness.tasks.base import Task
 
@@ -37,7 +37,7 @@ class ConvNetBackbone(FrozenModel):
         backend_note: Why, in one sentence.
     """
 
-    tasks = frozenset({"classification"})
+    tasks = frozenset({"classification", "regression", "localization"})
     poolings = ("mean", "max")
     max_tokens: int | None = None
 
@@ -79,7 +79,8 @@ class ConvNetBackbone(FrozenModel):
         self, inputs: Sequence[Path], views: Sequence[View], *, progress: Progress | None = None
     ) -> np.ndarray:
         """What the classifier would read ("mean"), the last map's maximum, and the mean of each
-        earlier stage; layer i is stage i.
+        earlier stage; layer i is stage i. "grid" is of the last two stages of whole images, and
+        stands with no other pooling.
 
         Raises:
             SpecError: For another pooling or layer.
@@ -88,7 +89,7 @@ class ConvNetBackbone(FrozenModel):
         self._check(views)
         places = [self._network.places[view] for view in views]
         features = np.zeros((len(inputs), sum(map(self.view_width, views))), dtype=np.float32)
-        for rows, pixels in self.reader.batches(inputs, BATCH):
+        for rows, pixels in self.reader.batches(inputs, BATCH, whole=on_grid(views)):
             if not self._chosen:
                 self._choose_backend(pixels[:PARITY_IMAGES])
             computed = self._compute(pixels)
@@ -102,13 +103,14 @@ class ConvNetBackbone(FrozenModel):
         return place.stop - place.start
 
     def earlier_layers(self) -> tuple[int, ...]:
-        return tuple(view.layer for view in self._network.places if view.layer != -1)
+        means = [view for view in self._network.places if view.pooling != GRID]
+        return tuple(view.layer for view in means if view.layer != -1)
 
     def _check(self, views: Sequence[View]) -> None:
         for view in views:
-            if view.pooling not in self.poolings:
+            if view.pooling not in (*self.poolings, GRID):
                 raise SpecError(
-                    f"pooling of a conv net must be 'mean' or 'max'; got {view.pooling!r}"
+                    f"pooling of a conv net must be 'mean', 'max' or 'grid'; got {view.pooling!r}"
                 )
             if view not in self._network.places:
                 stages = ", ".join(map(str, self.earlier_layers()))
@@ -127,7 +129,7 @@ class ConvNetBackbone(FrozenModel):
         frozen: bool = False,
         pretrained: bool = True,
     ) -> ConvNetTrainee:
-        """A classification head on the globally pooled features.
+        """A head on the globally pooled features, or on those of 4 x 4 places of the last stage.
 
         Raises:
             SpecError: For a prompt, or an unknown form or pooling.
@@ -135,13 +137,14 @@ class ConvNetBackbone(FrozenModel):
         if prompt is not None:
             raise SpecError(NO_PROMPT)
         check_form(form)
-        if pooling not in (None, "mean"):
-            raise SpecError(f"the head of a conv net reads the mean; got pooling {pooling!r}")
+        reads = GRID if task.head == GRID else "mean"
+        if pooling not in (None, reads):
+            raise SpecError(f"the head of a conv net reads the {reads}; got pooling {pooling!r}")
         return ConvNetTrainee(
             self.model,
             self.reader,
             task,
-            self.facts.width,
+            self.view_width(View(reads)),
             self.device,
             frozen=frozen,
             pretrained=pretrained,
@@ -203,7 +206,20 @@ class ConvViews(nn.Module):
         parts = {View("mean"): model.forward_head(last), View("max"): last.amax((2, 3))}
         for index, stage in enumerate(stages[:-1]):
             parts[View("mean", index)] = stage.mean((2, 3))
+        parts[View(GRID)] = grid_of(stages[-1])
+        if len(stages) > 1:
+            parts[View(GRID, len(stages) - 2)] = grid_of(stages[-2])
         return parts
+
+    def extra_repr(self) -> str:
+        """The views, so that a file exported of others is not taken for this."""
+        return str(self.places)
+
+
+def last_stage(model: Any, pixels: torch.Tensor) -> torch.Tensor:
+    """The map after the last stage, before what only a classifier reads."""
+    _, stages = model.forward_intermediates(pixels)
+    return stages[-1]
 
 
 class ConvNetTrainee(HeadTrainee):
@@ -213,8 +229,6 @@ class ConvNetTrainee(HeadTrainee):
     running statistics would drift away from what the weights were trained with. Fresh weights
     have no such statistics and must learn them.
     """
-
-    pooling = "mean"
 
     def __init__(
         self,
@@ -235,6 +249,7 @@ class ConvNetTrainee(HeadTrainee):
             device=device,
         )
         self._reader = reader
+        self.pooling = GRID if task.head == GRID else "mean"
         self._learns_statistics = not pretrained
 
     def train(self, mode: bool = True) -> Self:
@@ -245,11 +260,15 @@ class ConvNetTrainee(HeadTrainee):
         return self
 
     def encode(self, inputs: Sequence[Path], *, augment: bool = False) -> dict[str, torch.Tensor]:
-        """ "pixels", shape (B, 3, height, width); channels last, which trains 1.6 times faster."""
-        pixels = self._reader.read(inputs, augment=augment and self.task.mirrors)
-        return {"pixels": pixels.to(self.head.weight.device, non_blocking=True)}
+        """ "pixels", shape (B, 3, height, width); channels last, which trains 1.6 times faster.
+
+        Of tasks that read a grid, also "frames"; see `ImageReader.read_framed`.
+        """
+        return read_pixels(self._reader, inputs, self.task, self.head.weight.device, augment)
 
     def pooled(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        if self.pooling == GRID:
+            return grid_of(last_stage(self.body, batch["pixels"]))
         return self.body(batch["pixels"])
 
     def body_groups(self) -> list[list[nn.Parameter]]:

@@ -24,6 +24,7 @@ from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.gguf import converted_folder, is_gguf
 from harness.backbones.heads import pool
 from harness.backbones.label_scoring import LabelTree, compute_prefix, layer_kinds, tail_logits
+from harness.backbones.text_generation import TextGenerationTrainee, write
 from harness.backbones.text_to_text import LastTokenClassifier, TextToTextTrainee
 from harness.backbones.token_batches import token_batches
 from harness.tasks.base import Task
@@ -37,9 +38,12 @@ BATCH_LOGITS = 64_000_000
 
 
 class DecoderBackbone(FrozenModel):
-    """A decoder with its tokenizer; implements `Backbone` and `LabelScorer`."""
+    """A decoder with its tokenizer; implements `Backbone`, `LabelScorer` and
+    `TextGenerator`."""
 
-    tasks = frozenset({"classification", "pair_classification"})
+    tasks = frozenset(
+        {"classification", "pair_classification", "qa", "generation", "translation", "regression"}
+    )
     poolings = ("mean", "last", "max")
 
     def __init__(
@@ -177,6 +181,53 @@ class DecoderBackbone(FrozenModel):
                 progress(done / int(lengths.sum()))
         return scores
 
+    @torch.inference_mode()
+    def generate(
+        self,
+        queries: Sequence[str],
+        *,
+        prefix: str = "",
+        max_new_tokens: int,
+        stop: str = "\n",
+        progress: Progress | None = None,
+    ) -> list[str]:
+        """What follows `prefix + query`, greedily, up to `stop` or the end token.
+
+        The tokens that all rows begin with are computed once, as in `label_logprobs`.
+
+        Raises:
+            SpecError: If a row and its answer are longer than learned positions reach.
+        """
+        layer_kinds(self.model)
+        if not queries:
+            return []
+        rows = self.tokens.rows([prefix + query for query in queries])
+        self._check_window(max(map(len, rows)) + max_new_tokens)
+        shared = _common_start(rows) if len(rows) > 1 or prefix else 0
+        cache = compute_prefix(self.model, rows[0][:shared])
+        lengths = np.array([len(row) - shared for row in rows], dtype=np.int64)
+        written, done = [""] * len(rows), 0
+        # every row keeps keys and values of prefix and answer, too
+        for batch in token_batches(
+            lengths + shared + max_new_tokens, tokens=8 * self._batch_tokens()
+        ):
+            ids, real = pad([rows[row][shared:] for row in batch], self.device, left=True)
+            texts = write(
+                self.model,
+                self.tokens,
+                self.model.get_input_embeddings()(ids),
+                real,
+                max_new_tokens,
+                prefix=cache,
+                stop=stop,
+            )
+            for row, text in zip(batch, texts, strict=True):
+                written[row] = text
+            done += int(lengths[batch].sum())
+            if progress is not None:
+                progress(done / int(lengths.sum()))
+        return written
+
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:
         """Number of tokens of each text without special tokens, int64, shape (n,)."""
         return self.tokens.counts(texts)
@@ -195,19 +246,29 @@ class DecoderBackbone(FrozenModel):
         frozen: bool = False,
         pretrained: bool = True,
     ) -> Trainee:
-        """Text-to-text ("default") or a classification head on the last token ("head").
+        """Text-to-text ("default") or a head on the last token ("head", and for numbers).
 
         Raises:
             SpecError: If the form, pooling or prompt is unknown or does not go together.
         """
         assert self.max_tokens is not None
         check_form(form)
-        if form != "head":
-            if not pretrained:
+        if form != "head" and task.output != "numbers":
+            if not pretrained and task.output != "texts":
                 raise SpecError("an untrained decoder has no words to answer with; use form 'head'")
             if pooling is not None:
                 raise SpecError(f"a text-to-text decoder pools nothing; leave out {pooling!r}")
             layer_kinds(self.model)
+            if task.output == "texts":
+                return TextGenerationTrainee(
+                    self.model,
+                    self.tokens,
+                    task,
+                    max_tokens=self.max_tokens,
+                    prompt=prompt,
+                    frozen=frozen,
+                    pretrained=pretrained,
+                )
             return TextToTextTrainee(
                 self.model,
                 self.tokens,
@@ -217,6 +278,8 @@ class DecoderBackbone(FrozenModel):
                 labels_only=form == "labels",
                 frozen=frozen,
             )
+        if task.output == "texts":
+            raise SpecError("a head on the last token writes no texts; leave out form 'head'")
         if prompt is not None or pooling not in (None, "last"):
             raise SpecError(
                 "a decoder's head reads the last token and takes no prompt vectors; "

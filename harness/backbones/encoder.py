@@ -42,7 +42,9 @@ class EncoderBackbone(FrozenModel):
         int8: Whether features come from a quantised copy, see `quantised`.
     """
 
-    tasks = frozenset({"classification", "pair_classification", "qa", "token_labelling"})
+    tasks = frozenset(
+        {"classification", "pair_classification", "qa", "token_labelling", "regression"}
+    )
     poolings = ("mean", "cls", "cls_mean", "max", "last")
 
     def __init__(

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from harness.backbones.base import Trainee
-from harness.tasks.base import Task
+from advisor.errors import SpecError
+from harness.backbones.base import Trainee, View
+from harness.tasks.base import GridTask, Task
 
+GRID = "grid"
+"""The pooling that keeps places apart: the head of `Task.head` of that name reads it."""
+PLACES = 4
+"""A grid has so many rows and columns."""
 _ROWS = 32
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -56,6 +61,8 @@ class HeadTrainee(Trainee):
         return self.task.answer(self.scores(batch))
 
     def loss(self, batch: dict[str, Any], targets: Any) -> torch.Tensor:
+        if "frames" in batch:
+            targets = cast(GridTask, self.task).in_frame(targets, batch["frames"])
         return self.task.loss(self.scores(batch), targets)
 
     @torch.no_grad()
@@ -144,6 +151,43 @@ def find_blocks(body: nn.Module, count: int) -> nn.ModuleList:
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return module
     raise LookupError(f"no list of {count} blocks in {type(body).__name__}")
+
+
+def on_grid(views: Sequence[View]) -> bool:
+    """Whether these views are of places; they are of whole images then.
+
+    Raises:
+        SpecError: If only some are.
+    """
+    found = {view.pooling == GRID for view in views}
+    if len(found) > 1:
+        raise SpecError("a grid is of whole images and is not extracted together with other views")
+    return found == {True}
+
+
+def grid_of(maps: torch.Tensor) -> torch.Tensor:
+    """Means of a map over 4 x 4 places of equal size.
+
+    A cell on the border of two places counts for both in proportion. (torch's adaptive pooling
+    would need sides that are multiples of 4 to be exported.)
+
+    Args:
+        maps: Shape (B, channels, height, width).
+
+    Returns:
+        Shape (B, 16 * channels), the channels of one place side by side.
+    """
+    down, across = (_shares(side).to(maps) for side in maps.shape[2:])
+    places = down @ maps @ across.T
+    return places.permute(0, 2, 3, 1).flatten(1)
+
+
+def _shares(side: int) -> torch.Tensor:
+    """How much of each place every one of `side` cells makes up, shape (4, side), rows sum to 1."""
+    cells = torch.arange(side) * PLACES / side
+    places = torch.arange(PLACES)[:, None]
+    covered = torch.minimum(cells + PLACES / side, places + 1) - torch.maximum(cells, places)
+    return covered.clamp(min=0)
 
 
 def pool(states: torch.Tensor, own: torch.Tensor, pooling: str) -> torch.Tensor:

@@ -16,9 +16,11 @@ from timm.data import create_transform
 from timm.data.transforms import str_to_pil_interp
 
 from advisor.errors import DataError
+from harness.tasks.base import Task
 
 THREADS = 4
 _AREA = (0.35, 1.0)
+_FRAME_AREA = (0.6, 1.0)  # of crops that must still show what is looked for
 _ASPECT = (3 / 4, 4 / 3)
 _UNREADABLE = (
     OSError,
@@ -28,6 +30,11 @@ _UNREADABLE = (
     struct.error,
     Image.DecompressionBombError,
 )
+
+
+Frame = tuple[float, float, float, float, float]
+"""Left, upper, right, lower as shares of an image, and 1 if mirrored, else 0."""
+WHOLE: Frame = (0.0, 0.0, 1.0, 1.0, 0.0)
 
 
 class ImageReader:
@@ -67,17 +74,49 @@ class ImageReader:
         with ThreadPoolExecutor(THREADS) as threads:
             return self._normalised(list(self._submit(threads, files, augment)))
 
-    def batches(self, files: Sequence[Path], size: int) -> Iterator[tuple[slice, torch.Tensor]]:
+    def read_framed(
+        self, files: Sequence[Path], *, augment: bool = False
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Whole images, squeezed to the network's shape, so that no place of them is lost.
+
+        Args:
+            augment: A random crop (60-100 % of the area) and flip of each image instead.
+
+        Returns:
+            Pixels as of `read`, and what of each image they show: left, upper, right and lower
+            edge as shares of the image, and 1 if it is mirrored, else 0; float32, shape (n, 5).
+
+        Raises:
+            DataError: As `read`.
+        """
+        draws = torch.rand(len(files), 5) if augment else torch.zeros(len(files), 5)
+        frames = [frame(one) if augment else WHOLE for one in draws.tolist()]
+        with ThreadPoolExecutor(THREADS) as threads:
+            pixels = self._normalised(list(threads.map(self._framed, files, frames)))
+        return pixels, torch.tensor(frames, dtype=torch.float32).reshape(-1, 5)
+
+    def batches(
+        self, files: Sequence[Path], size: int, *, whole: bool = False
+    ) -> Iterator[tuple[slice, torch.Tensor]]:
         """Rows and their pixels, batch by batch; the next batch is decoded meanwhile.
+
+        Args:
+            whole: Images as of `read_framed` instead of their centre.
 
         Raises:
             DataError: As `read`.
         """
         rows = [slice(start, start + size) for start in range(0, len(files), size)]
         with ThreadPoolExecutor(THREADS) as threads:
-            coming = [self._submit(threads, files[part], False) for part in rows[:1]]
+
+            def submitted(part: slice) -> Iterator[torch.Tensor]:
+                if whole:
+                    return threads.map(lambda file: self._framed(file, WHOLE), files[part])
+                return self._submit(threads, files[part], False)
+
+            coming = [submitted(part) for part in rows[:1]]
             for index, part in enumerate(rows):
-                coming += [self._submit(threads, files[p], False) for p in rows[index + 1 :][:1]]
+                coming += [submitted(part) for part in rows[index + 1 :][:1]]
                 yield part, self._normalised(list(coming.pop(0)))
 
     def _submit(
@@ -90,15 +129,50 @@ class ImageReader:
 
     def _augmented(self, file: Path, draws: Sequence[float]) -> torch.Tensor:
         image = open_rgb(file)
-        box = crop_box(image.size, draws[:4])
+        return self._cut(image, crop_box(image.size, draws[:4]), mirrored=draws[4] < 0.5)
+
+    def _framed(self, file: Path, seen: Frame) -> torch.Tensor:
+        image = open_rgb(file)
+        left, upper, right, lower, mirrored = seen
+        box = (
+            left * image.width,
+            upper * image.height,
+            min(right * image.width, image.width),
+            min(lower * image.height, image.height),
+        )
+        return self._cut(image, box, mirrored=bool(mirrored))
+
+    def _cut(
+        self, image: Image.Image, box: tuple[float, float, float, float], *, mirrored: bool
+    ) -> torch.Tensor:
         image = image.resize(self.size[::-1], self._resample, box=box)
-        if draws[4] < 0.5:
+        if mirrored:
             image = ImageOps.mirror(image)
         return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
     def _normalised(self, images: list[torch.Tensor]) -> torch.Tensor:
         pixels = torch.stack(images).to(torch.float32, memory_format=torch.channels_last)
         return (pixels - self._mean) / self._std
+
+
+def read_pixels(
+    reader: ImageReader,
+    files: Sequence[Path],
+    task: Task,
+    device: torch.device,
+    augment: bool,
+) -> dict[str, torch.Tensor]:
+    """A batch of images as a head for a task is to see them.
+
+    Returns:
+        "pixels"; where the head reads a grid, they are of whole images and "frames" tells what
+        of them is seen. Only such a task says what a crop makes of its targets.
+    """
+    if task.head == "grid":
+        pixels, frames = reader.read_framed(files, augment=augment)
+        return {"pixels": pixels.to(device, non_blocking=True), "frames": frames.to(device)}
+    pixels = reader.read(files, augment=augment and task.mirrors)
+    return {"pixels": pixels.to(device, non_blocking=True)}
 
 
 def open_rgb(file: Path) -> Image.Image:
@@ -121,18 +195,30 @@ def open_rgb(file: Path) -> Image.Image:
         ) from error
 
 
-def crop_box(size: tuple[int, int], draws: Sequence[float]) -> tuple[float, float, float, float]:
+def frame(draws: Sequence[float]) -> Frame:
+    """A random crop of any image, as shares of its width and height, mirrored or not.
+
+    Args:
+        draws: Five numbers in [0, 1).
+    """
+    return (*crop_box((1, 1), draws[:4], area=_FRAME_AREA), float(draws[4] < 0.5))
+
+
+def crop_box(
+    size: tuple[int, int], draws: Sequence[float], *, area: tuple[float, float] = _AREA
+) -> tuple[float, float, float, float]:
     """A random crop (Szegedy et al. 2015, section 6): left, upper, right, lower.
 
     Args:
         size: Width and height of the image.
         draws: Numbers in [0, 1) that choose area, aspect, horizontal and vertical place.
+        area: Smallest and largest share of the image's area.
     """
     width, height = size
-    area = width * height * (_AREA[0] + draws[0] * (_AREA[1] - _AREA[0]))
+    chosen = width * height * (area[0] + draws[0] * (area[1] - area[0]))
     low, high = map(math.log, _ASPECT)
     aspect = math.exp(low + draws[1] * (high - low))
-    crop_width = min(width, math.sqrt(area * aspect))
-    crop_height = min(height, math.sqrt(area / aspect))
+    crop_width = min(width, math.sqrt(chosen * aspect))
+    crop_height = min(height, math.sqrt(chosen / aspect))
     left, upper = draws[2] * (width - crop_width), draws[3] * (height - crop_height)
     return left, upper, left + crop_width, upper + crop_height

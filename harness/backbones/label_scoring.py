@@ -158,11 +158,13 @@ def tail_logits(
     cache = Cache(layers=[_ReadOnlyLayer(*layer) for layer in prefix]) if prefix else None
     context = n_prefix + real.long().cumsum(dim=1) - 1
     positions = torch.cat([context.clamp(min=0), context[:, -1:] + depth], dim=1)
-    visible = _visible(real, ancestors, n_prefix)
+    before = torch.arange(n_prefix, device=positions.device).expand(positions.shape[0], -1)
+    keys_at = torch.cat([before, positions], dim=1)
+    visible = visible_keys(real, ancestors, n_prefix)
     inputs = torch.cat([embeddings, model.get_input_embeddings()(tail)], dim=1)
     output = model(
         inputs_embeds=inputs,
-        attention_mask=_masks(model, visible, positions, n_prefix, inputs.dtype),
+        attention_mask=attention_masks(model, visible, positions, keys_at, inputs.dtype),
         position_ids=positions,
         past_key_values=cache,
         use_cache=False,
@@ -171,7 +173,7 @@ def tail_logits(
     return output.logits
 
 
-def _visible(real: torch.Tensor, ancestors: torch.Tensor, n_prefix: int) -> torch.Tensor:
+def visible_keys(real: torch.Tensor, ancestors: torch.Tensor, n_prefix: int) -> torch.Tensor:
     """Which key each row token may read, bool, shape (B, L + n, n_prefix + L + n)."""
     batch, length = real.shape
     n = ancestors.shape[0]
@@ -187,22 +189,25 @@ def _visible(real: torch.Tensor, ancestors: torch.Tensor, n_prefix: int) -> torc
     return seen
 
 
-def _masks(
+def attention_masks(
     model: PreTrainedModel,
     visible: torch.Tensor,
     positions: torch.Tensor,
-    n_prefix: int,
+    keys_at: torch.Tensor,
     dtype: torch.dtype,
 ) -> torch.Tensor | dict[str, torch.Tensor]:
-    """The additive attention masks the model takes, (B, 1, L, n_prefix + L); per layer kind."""
+    """The additive attention masks the model takes, (B, 1, queries, keys); per layer kind.
+
+    Args:
+        visible: Which key each query may read, shape (B, queries, keys).
+        positions: Of the queries, shape (B, queries); keys_at: of the keys, (B, keys).
+    """
     kinds = layer_kinds(model)
-    before = torch.arange(n_prefix, device=positions.device).expand(positions.shape[0], -1)
-    keys = torch.cat([before, positions], dim=1)
     masks = {}
     for kind in kinds:
         seen = visible
         if kind == "sliding_attention":
-            distance = positions[:, :, None] - keys[:, None, :]
+            distance = positions[:, :, None] - keys_at[:, None, :]
             seen = visible & (distance < model.config.sliding_window)
         mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
         masks[kind] = mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]

@@ -23,6 +23,7 @@ from harness.backbones.base import (
     View,
     check_form,
 )
+from harness.backbones.heads import GRID, on_grid
 from harness.backbones.images import ImageReader
 from harness.backbones.timm_nets import source_of
 from harness.backbones.vit_trainee import VitTrainee, pool_patches, tokens_of
@@ -39,7 +40,7 @@ class VitBackbone(FrozenModel):
     recommended pooling (He et al. 2022, arXiv:2111.06377, appendix A.1).
     """
 
-    tasks = frozenset({"classification"})
+    tasks = frozenset({"classification", "regression", "localization"})
     max_tokens: int | None = None
     int8 = False
 
@@ -89,16 +90,17 @@ class VitBackbone(FrozenModel):
     ) -> np.ndarray:
         """Pooled outputs of blocks: layer i of block i, -1 the last one after normalisation.
 
-        "mean" is over the patches, without the class token; "cls_mean" has both.
+        "mean" is over the patches, without the class token; "cls_mean" has both. "grid" is of
+        whole images, and stands with no other pooling.
 
         Raises:
             SpecError: For another pooling.
             DataError: With the file that cannot be read.
         """
         for view in views:
-            self._check(view.pooling)
+            self._check(view.pooling, (*self.poolings, GRID))
         features = np.zeros((len(inputs), sum(map(self.view_width, views))), dtype=np.float32)
-        for rows, pixels in self.reader.batches(inputs, BATCH):
+        for rows, pixels in self.reader.batches(inputs, BATCH, whole=on_grid(views)):
             states = tokens_of(self.model, pixels.to(self.device), every=True)
             parts = [pool_patches(states[view.layer], view.pooling) for view in views]
             features[rows] = torch.cat(parts, dim=1).float().cpu().numpy()
@@ -119,14 +121,15 @@ class VitBackbone(FrozenModel):
         frozen: bool = False,
         pretrained: bool = True,
     ) -> VitTrainee:
-        """A classification head on the pooled output, if asked for with visual prompts.
+        """A head on the pooled output, if asked for with visual prompts.
 
         Raises:
             SpecError: If the form, pooling or prompt is unknown.
         """
         check_form(form)
-        pooling = pooling or self.poolings[0]
-        self._check(pooling)
+        choices = (GRID,) if task.head == GRID else self.poolings
+        pooling = pooling or choices[0]
+        self._check(pooling, choices)
         return VitTrainee(
             self.model,
             self.reader,
@@ -139,9 +142,10 @@ class VitBackbone(FrozenModel):
             pretrained=pretrained,
         )
 
-    def _check(self, pooling: str) -> None:
-        if pooling not in self.poolings:
-            known = ", ".join(self.poolings)
+    @staticmethod
+    def _check(pooling: str, choices: Sequence[str]) -> None:
+        if pooling not in choices:
+            known = ", ".join(choices)
             raise SpecError(f"pooling must be one of {known}; got {pooling!r}")
 
 

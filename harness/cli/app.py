@@ -5,9 +5,13 @@ from __future__ import annotations
 import click
 
 from harness.cli.data import data
+from harness.cli.evidence import evidence
+from harness.cli.generate import generate
 from harness.cli.matrix import matrix
 from harness.cli.models import models
 from harness.cli.predict import predict
+from harness.cli.pretrain import pretrain
+from harness.cli.profile import profile
 from harness.cli.report import report
 from harness.cli.run import run
 from harness.cli.study import study
@@ -19,5 +23,17 @@ def app() -> None:
     """Measure which way of adapting a pretrained model works best on your data."""
 
 
-for command in (run, predict, report, models, data, matrix, study):
+for command in (
+    run,
+    profile,
+    predict,
+    report,
+    models,
+    data,
+    generate,
+    matrix,
+    study,
+    pretrain,
+    evidence,
+):
     app.add_command(command)

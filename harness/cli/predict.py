@@ -33,7 +33,7 @@ def predict(run: Path, given: Path, out: Path | None, device: str, verbose: bool
         from harness.cli.quiet import quiet
 
         quiet()
-    from harness.folder import write_text
+    from harness.files import write_text
     from harness.prediction import predict_file
 
     table = predict_file(run, given, device=device)

@@ -77,7 +77,7 @@ def study(
     from harness.cli.quiet import quiet
     from harness.cli.run import read_strategies
     from harness.datasets.corruptions import corrupt_folder
-    from harness.evidence.rows import write_evidence
+    from harness.evidence.table import write_rows
     from harness.studies.findings import evidence_rows, gather
     from harness.studies.spec import cells as cells_of
     from harness.studies.spec import located, read_study, shifted_copies
@@ -100,7 +100,7 @@ def study(
     if publish is not None:
         write_findings(findings, publish, file.stem)
     if evidence is not None:
-        write_evidence(evidence_rows(file.stem, cells, folder), evidence)
+        write_rows(evidence_rows(file.stem, cells, folder), evidence)
     click.echo(as_markdown(findings), nl=False)
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,11 +26,13 @@ def assemble(
     name: str,
     modality: str,
     description: str | None = None,
+    read: Callable[[Path], Reading] | None = None,
 ) -> Dataset:
     """Name the classes, remove duplicates and leakage, hold out a test set where there is none.
 
     Args:
         description: What the task is, where the source knows it and the user did not say.
+        read: How another set of the same form is read; None for tables and folders of classes.
 
     Raises:
         DataError: If the data cannot be used as it is.
@@ -38,9 +41,9 @@ def assemble(
     findings = list(reading.findings)
     pool, test, ood = reading.pool, reading.test, None
     if request.test_data is not None:
-        test = _extra(request.test_data, "--test-data", request, modality, findings)
+        test = _extra(request.test_data, "--test-data", request, modality, findings, read)
     if request.ood_data is not None:
-        ood = _extra(request.ood_data, "--ood-data", request, modality, findings)
+        ood = _extra(request.ood_data, "--ood-data", request, modality, findings, read)
     if request.task == "qa":
         parts = [part for part in (pool, test, ood) if part is not None]
         if answers.are_yes_no(label for part in parts for label in part.labels):
@@ -99,13 +102,20 @@ def _natural_task(train: Split) -> str:
 
 
 def _extra(
-    given: str, flag: str, request: DataRequest, modality: str, findings: list[Finding]
+    given: str,
+    flag: str,
+    request: DataRequest,
+    modality: str,
+    findings: list[Finding],
+    read: Callable[[Path], Reading] | None,
 ) -> Rows:
     """The test part of what a flag names, or all of it where it has no parts."""
     location = Path(given).expanduser()
     if not location.exists():
         raise DataError(f"no such file or folder: {given} (given as {flag}).")
-    if modality == "image" and location.is_dir():
+    if read is not None:
+        reading = read(location)
+    elif modality == "image" and location.is_dir():
         reading = images.read(location)
     elif modality == "text" and tagged.is_conll(location):
         reading = tagged.read(location)

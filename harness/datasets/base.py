@@ -137,7 +137,7 @@ class DataSource(Protocol):
     """One kind of place data can come from."""
 
     def accepts(self, request: DataRequest) -> bool:
-        """Whether this source can read what was named (cheap: no file is opened)."""
+        """Whether this source can read what was named (cheap: at most a first line is read)."""
 
     def load(self, request: DataRequest) -> Dataset:
         """Read and check.

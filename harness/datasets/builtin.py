@@ -45,14 +45,15 @@ def _read_texts(location: Path) -> Reading:
     files = sorted(location.glob("*/*.txt"))
     return Reading(
         text_rows(
-            texts=[_text(file) for file in files],
+            texts=[text_of(file) for file in files],
             labels=[file.parent.name for file in files],
             ids=[f"{file.parent.name}/{file.name}" for file in files],
         )
     )
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """The content of one file of a packaged set."""
     data = file.read_bytes()
     try:
         return data.decode("utf-8")

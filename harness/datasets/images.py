@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,7 @@ VALIDATION_NAMES = ("val", "valid", "validation", "dev")
 MOST_UNREADABLE = 0.05
 _SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 _SIDE = 16
+_ORIENTATION, _TURNED = 0x0112, (5, 6, 7, 8)  # of EXIF: width and height change places
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -81,29 +83,45 @@ def _read_classes(folder: Path, root: Path) -> tuple[Rows, tuple[Finding, ...]]:
             empty.append(child.name)
     if not files:
         raise DataError(f"{folder} holds no images; its folders {', '.join(empty[:5])} are empty.")
-    with ThreadPoolExecutor() as threads:  # decoding releases the interpreter lock
-        signatures = list(threads.map(signature, files))
-    bad = [
-        file.relative_to(root)
-        for file, known in zip(files, signatures, strict=True)
-        if known is None
-    ]
-    findings = _unreadable(folder, bad, len(files))
+    rows, findings = image_rows(files, labels, [_id(file, root) for file in files], folder)
     if empty:
         note = f"Without images in {folder.name}/ and left out: {', '.join(empty)}."
         findings += (Finding("empty_class", "warning", note, len(empty)),)
-    good = [
-        (file, label, known)
-        for file, label, known in zip(files, labels, signatures, strict=True)
-        if known is not None
-    ]
-    rows = Rows(
-        inputs=tuple(file for file, _, _ in good),
-        labels=tuple(label for _, label, _ in good),
-        ids=tuple(file.relative_to(root).as_posix() for file, _, _ in good),
-        signatures=tuple(known for _, _, known in good),
-    )
     return rows, findings
+
+
+def image_rows(
+    files: Sequence[Path],
+    labels: Sequence[str],
+    ids: Sequence[str],
+    place: Path,
+    groups: Sequence[str] | None = None,
+) -> tuple[Rows, tuple[Finding, ...]]:
+    """Rows of the images that can be read, and what is to be said of the others.
+
+    Args:
+        labels: One a file; ids and groups likewise.
+        place: What was read, for messages.
+
+    Raises:
+        DataError: If too many files are unreadable.
+    """
+    with ThreadPoolExecutor() as threads:  # decoding releases the interpreter lock
+        signatures = list(threads.map(signature, files))
+    good = [row for row, known in enumerate(signatures) if known is not None]
+    bad = [id for id, known in zip(ids, signatures, strict=True) if known is None]
+    rows = Rows(
+        inputs=tuple(files[row] for row in good),
+        labels=tuple(labels[row] for row in good),
+        ids=tuple(ids[row] for row in good),
+        signatures=tuple(known for known in signatures if known is not None),
+        groups=None if groups is None else tuple(groups[row] for row in good),
+    )
+    return rows, _unreadable(place, bad, len(files))
+
+
+def _id(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix()
 
 
 def signature(path: Path) -> Signature | None:
@@ -125,16 +143,32 @@ def signature(path: Path) -> Signature | None:
     return Signature(hashlib.sha256(data).hexdigest(), grey / length if length else grey)
 
 
-def _unreadable(folder: Path, bad: list[Path], total: int) -> tuple[Finding, ...]:
+def upright_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image as it is looked at; its pixels are not decoded.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            lies = image.getexif().get(_ORIENTATION, 1) in _TURNED
+            return (image.height, image.width) if lies else image.size
+    except _UNREADABLE as error:
+        raise DataError(
+            f"{path} cannot be read as an image ({error}). Repair or remove it."
+        ) from None
+
+
+def _unreadable(folder: Path, bad: list[str], total: int) -> tuple[Finding, ...]:
     if not bad:
         return ()
-    names = ", ".join(str(file) for file in bad[:3]) + (", …" if len(bad) > 3 else "")
+    names = ", ".join(bad[:3]) + (", …" if len(bad) > 3 else "")
     if len(bad) > MOST_UNREADABLE * total:
         raise DataError(
             f"{folder}: {len(bad):,} of {total:,} files cannot be read as images ({names}); "
             f"at most {MOST_UNREADABLE:.0%} may be unreadable. Repair or remove them."
         )
-    note = f"{len(bad):,} of {total:,} files in {folder.name}/ cannot be read as images and were skipped: {names}."
+    note = f"{len(bad):,} of {total:,} files in {folder.name} cannot be read as images and were skipped: {names}."
     return (Finding("corrupt_images", "warning", note, len(bad)),)
 
 

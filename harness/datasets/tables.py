@@ -66,17 +66,27 @@ def read(location: Path, request: DataRequest) -> Reading:
     return Reading(pool, test, findings, columns)
 
 
+def records(path: Path) -> Iterator[Record]:
+    """Line number and cells by column of each row of a table.
+
+    Raises:
+        DataError: If the file cannot be read.
+    """
+    content = decode(path)
+    if not content.strip():
+        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
+    lines = path.suffix.lower() == ".jsonl"
+    return _json_lines(path, content) if lines else _delimited(path, content)
+
+
 def _read_file(
     path: Path, request: DataRequest
 ) -> tuple[Rows, tuple[Finding, ...], dict[str, str]]:
-    content = _decode(path)
-    lines = path.suffix.lower() == ".jsonl"
-    records = _json_lines(path, content) if lines else _delimited(path, content)
     texts: list[str] = []
     labels, ids, groups = [], [], []
     empty = 0
     columns: dict[str, str] = {}
-    for number, (line, cells) in enumerate(records):
+    for number, (line, cells) in enumerate(records(path)):
         if number == 0:  # of JSON rows, the first decides: a later one may lack an empty cell
             columns = _columns(request, list(cells))
             _check_columns(path, list(cells), request, columns)
@@ -105,7 +115,12 @@ def _read_file(
     return rows, (Finding("empty_rows", "warning", note, empty),), columns
 
 
-def _decode(path: Path) -> str:
+def decode(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        DataError: If it cannot be read or is not UTF-8.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -118,8 +133,6 @@ def _decode(path: Path) -> str:
             f"{path} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start} (line {line}). "
             "Save it as UTF-8, for example with `iconv -f WINDOWS-1252 -t UTF-8`."
         ) from None
-    if not content.strip():
-        raise DataError(f"{path} is empty; it needs a header line and one labelled text a line.")
     return content
 
 
@@ -210,6 +223,18 @@ def _check_columns(
         "--label-column": columns[LABEL],
         "--group-column": request.group_column,
     }
+    check_columns(path, found, wanted)
+
+
+def check_columns(path: Path, found: Sequence[str], wanted: Mapping[str, str | None]) -> None:
+    """Make sure that columns are there.
+
+    Args:
+        wanted: The flag that names a column -> its name; None where none is wanted.
+
+    Raises:
+        DataError: With the first that is missing, what is there, and the nearest name.
+    """
     for flag, column in wanted.items():
         if column is None or column in found:
             continue

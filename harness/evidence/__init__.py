@@ -1,1 +1,7 @@
-"""Measured scores with provenance, from which the advisor is to learn."""
+"""Measured scores with provenance, from which the advisor learns."""
+
+from harness.evidence.contexts import Context, Observation, contexts
+from harness.evidence.load import load
+from harness.evidence.schema import Row
+
+__all__ = ["Context", "Observation", "Row", "contexts", "load"]

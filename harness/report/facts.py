@@ -7,7 +7,12 @@ from harness.report.names import name_of
 from harness.report.parts import Fact
 from harness.report.result import Budget, Data, Result, Score
 
-FAMILIES = {"convnet": "convolutional network", "vit": "vision transformer", "lstm": "LSTM"}
+FAMILIES = {
+    "convnet": "convolutional network",
+    "vit": "vision transformer",
+    "clip": "image-text model",
+    "lstm": "LSTM",
+}
 MAX_LABELS = 12
 """Class names listed before the rest is only counted."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from advisor.errors import OutputError
-from harness.folder import RESULT_FILE, write_text
+from harness.files import write_text
+from harness.folder import RESULT_FILE
 from harness.report import charts
 from harness.report.result import read
 from harness.report.view import Report, build

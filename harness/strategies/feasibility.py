@@ -14,6 +14,20 @@ _WHY_NOT = {
     ),
     "lstm": "an LSTM has no attention through which trained vectors could act on the input",
 }
+NO_WORDS = {
+    "convnet": "conv nets cannot be prompted (yet): no token sequence to put words into",
+    "vit": "a vision transformer reads no words; only trained (soft) prompts apply",
+    "encoder": (
+        "an encoder without a language-model head has nothing to score label words with; cloze "
+        "prompting would need the masked-language-model head it was pretrained with"
+    ),
+}
+"""Family -> why it cannot be asked in words."""
+
+_LSTM_IS_WHOLE = (
+    "an LSTM encoder-decoder is trained whole: it has no transformer blocks for adapters to stand "
+    "in, and its head is the one that writes"
+)
 
 
 def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdict | None:
@@ -29,6 +43,8 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
         )
     if facts.family not in traits.families:
         reason = _WHY_NOT.get(facts.family) if traits.virtual_tokens else None
+        if reason is None and facts.family == "lstm":
+            reason = _LSTM_IS_WHOLE
         return Verdict(
             False, reason or f"{traits.name} does not work on models of family {facts.family!r}"
         )
@@ -51,7 +67,7 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
 
 def probe_refusal(task: Task) -> Verdict | None:
     """The refusal of a probe, which reads one vector of each input or word; None if it can."""
-    if task.head == "pooled" or task.id == "token_labelling":
+    if task.head != "tokens" or task.id == "token_labelling":
         return None
     if task.id == "qa":
         return Verdict(False, "one pooled vector does not point at a span")

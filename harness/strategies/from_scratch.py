@@ -13,9 +13,12 @@ _BY_FAMILY = {
     # fine-tuning.
     "encoder": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 20, 16, 0.01),
     "decoder": Recommended((1e-4, 2e-3), (3e-4, 1e-3, 1e-4), 1.0, 10, 8, 0.01),
+    "encoder_decoder": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 20, 8, 0.01),
+    "lstm": Recommended((5e-4, 1e-2), (2e-3, 5e-3, 1e-3), 1.0, 30, 16, 0.01),
     # He et al. 2019 (arXiv:1811.08883): from scratch needs several times as many epochs.
     "convnet": Recommended((3e-4, 1e-2), (1e-3, 3e-3, 5e-4), 1.0, 30, 16, 0.05),
     "vit": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 30, 16, 0.05),
+    "clip": Recommended((1e-4, 3e-3), (5e-4, 1e-3, 2e-4), 1.0, 30, 16, 0.05),
 }
 
 
@@ -31,4 +34,7 @@ class FromScratch(FineTuned):
         return _BY_FAMILY.get(facts.family, _BY_FAMILY["encoder"]).space(data)
 
     def _make(self, backbone: Backbone, task: Task, seed: int) -> Trainee:
-        return backbone.trainee(task, form="head", pretrained=False)
+        """With a head where there are classes: words would mean nothing to it yet. Texts can be
+        written in no other way."""
+        form = "default" if task.output == "texts" else "head"
+        return backbone.trainee(task, form=form, pretrained=False)

@@ -20,9 +20,17 @@ from optuna.distributions import CategoricalDistribution
 
 from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
-from harness.backbones.base import Backbone, LabelScorer, ModelFacts, View
+from harness.backbones.base import (
+    Backbone,
+    ImageTextMatcher,
+    LabelScorer,
+    ModelFacts,
+    TextGenerator,
+    View,
+)
 from harness.datasets.base import Split
 from harness.features import cached_features
+from harness.strategies import prompt_generation, prompt_images
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -33,6 +41,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
+from harness.strategies.feasibility import NO_WORDS
 from harness.strategies.probe_views import bundle, columns
 from harness.strategies.prompt_choice import (
     CALIBRATIONS,
@@ -40,8 +49,11 @@ from harness.strategies.prompt_choice import (
     PROBE_ROWS,
     Scored,
     affordable,
+    draw_rows,
 )
 from harness.strategies.prompt_file import Prompt
+from harness.strategies.prompt_generation import WritingPrompt
+from harness.strategies.prompt_images import ImagePrompt
 from harness.tasks.base import Task
 from harness.tasks.templates import (
     TEMPLATES,
@@ -59,18 +71,10 @@ CONTENT_FREE = ("N/A", "[MASK]", "")  # the three of Zhao et al. 2021, section 5
 MOST_DEMONSTRATIONS = 32
 TEMPLATE_WORDS = 12  # tokens a template adds to a demonstration, about
 
-_REFUSED = {
-    "convnet": "conv nets cannot be prompted (yet): no token sequence to put words into",
-    "vit": "a vision transformer reads no words; only trained (soft) prompts apply",
-    "encoder": (
-        "an encoder without a language-model head has nothing to score label words with; cloze "
-        "prompting would need the masked-language-model head it was pretrained with"
-    ),
-}
-
 
 class HardPrompting(Strategy):
-    """Zero-shot and few-shot prompting.
+    """Zero-shot and few-shot prompting; of models that compare images with texts, see
+    `prompt_images`, which takes template and calibration only.
 
     Args:
         n_demonstrations: Labelled examples shown in the prompt; fewer where training rows or
@@ -87,6 +91,7 @@ class HardPrompting(Strategy):
         prompt_: The finished prompt.
     """
 
+    prompt_: Prompt | WritingPrompt | ImagePrompt
     id = "hard_prompt"
     traits = STRATEGIES["hard_prompt"]
 
@@ -109,9 +114,15 @@ class HardPrompting(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        if facts.family != "decoder" and not facts.masked_head:
+        if task.output == "numbers":
+            return Verdict(False, "a prompt is answered in words, not in numbers or coordinates")
+        if prompt_images.compares(facts):
+            return prompt_images.feasible(task, data)
+        if task.output == "texts":
+            return prompt_generation.feasible(facts, task, data)
+        if facts.family not in ("decoder", "encoder_decoder") and not facts.masked_head:
             unknown = f"label words cannot be scored with a model of family {facts.family!r}"
-            return Verdict(False, _REFUSED.get(facts.family, unknown))
+            return Verdict(False, NO_WORDS.get(facts.family, unknown))
         if facts.family == "encoder" and task.head == "tokens":
             return Verdict(
                 False,
@@ -133,6 +144,10 @@ class HardPrompting(Strategy):
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """Zero-shot first, then balanced few-shot; templates "auto" first, then each one."""
+        if prompt_images.compares(facts):
+            return prompt_images.space()
+        if task.output == "texts":
+            return prompt_generation.space(facts, task, data)
         each = min(data.mean_tokens or 64.0, 64.0) + TEMPLATE_WORDS
         fits = int((facts.window or 512) / 2 / each)
         most = min(MOST_DEMONSTRATIONS, data.n_examples, fits)
@@ -179,6 +194,16 @@ class HardPrompting(Strategy):
         self._check()
         self._backbone, self._scorer = backbone, cast(LabelScorer, backbone)
         self.charged_seconds_ = 0.0
+        if isinstance(backbone, ImageTextMatcher):
+            self.prompt_, self.report_, self.charged_seconds_ = prompt_images.choose(
+                self, backbone, task, validation, budget=budget
+            )
+            return self
+        if task.output == "texts":
+            self.prompt_, self.report_ = prompt_generation.choose(
+                self, backbone, task, train, validation, seed=seed, budget=budget
+            )
+            return self
         drawn = self._draw(train, seed)
         order = np.random.default_rng(seed).permutation(len(validation))
         sample = validation.take(order)
@@ -189,19 +214,27 @@ class HardPrompting(Strategy):
             one.settle(task, sample, self.calibration, self.length_normalization) for one in scored
         ]
         best = max(range(len(settled)), key=lambda index: settled[index][1])
-        self.prompt_ = settled[best][0]
+        self.prompt_ = prompt = settled[best][0]
         self.report_ = FitReport(
             trained_parameters=0,
-            chosen=self._chosen(
-                {one.template.id: score[0] for one, score in settled}, len(scored[best].texts)
+            chosen=_chosen(
+                prompt,
+                {one.template.id: score[0] for one, score in settled},
+                len(scored[best].texts),
             ),
         )
         return self
 
     def predict(self, inputs: Sequence[str]) -> np.ndarray:
-        """Calibrated class probabilities, float64, shape (n, n_classes)."""
+        """Calibrated class probabilities, float64, shape (n, n_classes); or texts, shape (n,)."""
         if not hasattr(self, "prompt_"):
             raise NotFitted("hard prompting was not fitted; call fit or load first")
+        if isinstance(self.prompt_, ImagePrompt):
+            said, charged = self.prompt_.answers(cast(ImageTextMatcher, self._backbone), inputs)
+            self.charged_seconds_ += charged
+            return said
+        if isinstance(self.prompt_, WritingPrompt):
+            return self.prompt_.answers(cast(TextGenerator, self._backbone), inputs)
         return self.prompt_.probabilities(self._log_likelihoods(self.prompt_, inputs))
 
     def save(self, folder: Path) -> None:
@@ -212,6 +245,16 @@ class HardPrompting(Strategy):
 
     @classmethod
     def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
+        if isinstance(backbone, ImageTextMatcher):
+            kept = ImagePrompt.load(folder)
+            self = cls(template=kept.template, calibration=kept.calibration)
+            self._backbone, self.prompt_ = backbone, kept
+            return self
+        if task.output == "texts":
+            said = WritingPrompt.load(folder)
+            self = cls(n_demonstrations=len(said.demonstrations), template=said.template.id)
+            self._backbone, self.prompt_ = backbone, said
+            return self
         prompt = Prompt.load(folder)
         self = cls(
             n_demonstrations=len(prompt.demonstrations),
@@ -241,21 +284,8 @@ class HardPrompting(Strategy):
         return list(TEMPLATES.values()) if self.template == "auto" else [template(self.template)]
 
     def _draw(self, train: Split, seed: int) -> list[tuple[str, int]]:
-        """Demonstrations in random order, "balanced" of each class in turn; "nearest": all rows."""
-        draw = np.random.default_rng(seed)
-        rows = draw.permutation(len(train))
-        if self.selection == "balanced":
-            seen: dict[int, int] = {}
-            rounds = []
-            for row in rows:
-                target = int(train.targets[row])
-                rounds.append(seen.get(target, 0))
-                seen[target] = rounds[-1] + 1
-            rows = rows[np.argsort(rounds, kind="stable")]
-        if self.selection == "nearest":
-            rows = np.arange(len(train))
-        else:
-            rows = draw.permutation(rows[: self.n_demonstrations])
+        """What `draw_rows` draws, each text cut."""
+        rows = draw_rows(train.targets, self.selection, self.n_demonstrations, seed)
         texts = self._scorer.truncate(
             [train.inputs[row] for row in rows], self.demonstration_tokens
         )
@@ -361,19 +391,20 @@ class HardPrompting(Strategy):
             together = np.concatenate(have)
             yield Scored(prompt, together[:n_free], together[n_free:])
 
-    def _chosen(self, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
-        """What was settled, for the record."""
-        chosen: dict[str, Any] = {
-            "template": self.prompt_.template.id,
-            "calibration": self.prompt_.calibration,
-            "length_normalization": self.prompt_.length_normalization,
-            "demonstrations": len(self.prompt_.demonstrations) or self.prompt_.neighbours,
-            "validation_rows": n_rows,
-        }
-        if n_rows == 0:
-            return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
-        scores = list(by_template.values())
-        return chosen | {
-            "scores_by_template": dict(by_template),
-            "template_spread": max(scores) - min(scores),
-        }
+
+def _chosen(prompt: Prompt, by_template: Mapping[str, float], n_rows: int) -> dict[str, Any]:
+    """What was settled, for the record."""
+    chosen: dict[str, Any] = {
+        "template": prompt.template.id,
+        "calibration": prompt.calibration,
+        "length_normalization": prompt.length_normalization,
+        "demonstrations": len(prompt.demonstrations) or prompt.neighbours,
+        "validation_rows": n_rows,
+    }
+    if n_rows == 0:
+        return chosen | {"note": "no validation rows: fixed defaults, nothing was chosen"}
+    scores = list(by_template.values())
+    return chosen | {
+        "scores_by_template": dict(by_template),
+        "template_spread": max(scores) - min(scores),
+    }

@@ -30,9 +30,10 @@ from harness.strategies.base import (
 from harness.strategies.feasibility import common_refusal, probe_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
+from harness.strategies.probe_numbers import answers_of, best_numbers
 from harness.strategies.probe_path import DEFAULT_C, LinearClassifier, best_of, best_on_path
 from harness.strategies.probe_ridge import DEFAULT_PENALTY, PENALTIES, ridge_path, sharpened
-from harness.strategies.probe_views import MIX, bundle, columns, wanted
+from harness.strategies.probe_views import GRID, MIX, bundle, columns, recommended, wanted
 from harness.strategies.settings_file import read_settings, write_settings
 from harness.strategies.word_probe import MOST_WORDS, fit_word_probe, predict_tags
 from harness.tasks.base import Task
@@ -46,16 +47,20 @@ CACHED_ROWS = 20_000
 _POOLINGS = {
     "encoder": ("mean", "cls_mean", "cls", "max", "last"),
     "decoder": ("mean", "last", "max"),
+    "encoder_decoder": ("mean", "max", "last"),
     "convnet": ("mean", "max"),
     "vit": ("cls", "mean", "cls_mean"),
+    "clip": ("cls", "projected", "mean", "cls_mean"),
 }
-_STACKED = ("encoder", "decoder", "vit")  # families whose layers are of one width
+# families whose layers are of one width
+_STACKED = ("encoder", "decoder", "encoder_decoder", "vit", "clip")
 HEADS = ("logistic", "ridge")
 _SETTINGS, _WEIGHTS = "probe.json", "probe.safetensors"
 
 
 class LinearProbe(Strategy):
-    """An L2-regularized linear classifier on standardised frozen features.
+    """An L2-regularized linear classifier on standardised frozen features; for numbers, ridge
+    regression, whatever `head` says.
 
     The strength of regularization is chosen inside `fit` from 15 values on validation rows: by
     the task's metric, of equals by log loss. It is not refitted on training and validation rows
@@ -96,17 +101,20 @@ class LinearProbe(Strategy):
         """
         if task.head == "tokens":
             return Space({}, first=({},), exhaustive=True)
-        poolings = _POOLINGS.get(facts.family, ("mean",))
-        simple = {"pooling": poolings[0], "layers": 1, "head": "logistic"}
+        poolings = (GRID,) if task.head == GRID else _POOLINGS.get(facts.family, ("mean",))
+        numbers = task.output == "numbers"
+        simple = {"pooling": poolings[0], "layers": 1, "head": "ridge" if numbers else "logistic"}
         stacked = facts.family in _STACKED
-        depths = [k for k in ((4, 2) if stacked else (2,)) if k <= facts.layers]
+        several = (4, 2) if stacked and poolings != (GRID,) else (2,)
+        depths = [k for k in several if k <= facts.layers]
         points = [
             simple,
             *({**simple, "layers": depth} for depth in depths),
             *({**simple, "pooling": pooling} for pooling in poolings[1:]),
-            {**simple, "head": "ridge"},
-            *([{**simple, "layers": MIX}] if stacked else []),
         ]
+        if not numbers:
+            points.append({**simple, "head": "ridge"})
+            points += [{**simple, "layers": MIX}] if stacked else []
         return Space(
             distributions={
                 "pooling": CategoricalDistribution(poolings),
@@ -158,10 +166,11 @@ class LinearProbe(Strategy):
         if not inputs:
             return np.zeros((0, len(classifier.bias)))
         if len(inputs) > CACHED_ROWS:
-            return classifier.probabilities(self._backbone.views(inputs, self._views()))
-        features, charged = cached_features(self._backbone, inputs, views=bundle(self._backbone))
+            views = self._backbone.views(inputs, self._views())
+            return answers_of(self._task, classifier, views)
+        features, charged = cached_features(self._backbone, inputs, views=self._bundle())
         self.charged_seconds_ += charged
-        return classifier.probabilities(features[:, self._columns()])
+        return answers_of(self._task, classifier, features[:, self._columns()])
 
     def save(self, folder: Path) -> None:
         """probe.safetensors (weights, bias, mean, scale; float64) and probe.json."""
@@ -221,7 +230,7 @@ class LinearProbe(Strategy):
         for features, charged in feature_blocks(
             self._backbone,
             [inputs[row] for row in order],
-            views=bundle(self._backbone),
+            views=self._bundle(),
             progress=moved,
             rows=BLOCK_ROWS if budget.seconds is None else LIMITED_BLOCK,
         ):
@@ -238,7 +247,10 @@ class LinearProbe(Strategy):
 
     @property
     def _pooling(self) -> str:
-        return self.pooling or self._backbone.poolings[0]
+        return self.pooling or recommended(self._backbone, self._task)
+
+    def _bundle(self) -> tuple[View, ...]:
+        return bundle(self._backbone, self._pooling)
 
     def _views(self) -> list[View]:
         return wanted(self._backbone, self._pooling, self.layers)
@@ -255,6 +267,11 @@ class LinearProbe(Strategy):
     ) -> dict[str, Any]:
         """Fit the head along its path and keep what validation prefers; tells which it was."""
         validated = len(validation[1]) > 0
+        if task.output == "numbers":
+            penalty, self.classifier_ = best_numbers(
+                task, train, validation, cancelled=budget.cancelled
+            )
+            return {"penalty": penalty}
         if self.head == "ridge":
             penalties = PENALTIES if validated else (DEFAULT_PENALTY,)
             path = ridge_path(*train, task.n_classes, penalties)

@@ -18,7 +18,15 @@ from harness.strategies.trained import enough_epochs
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
-_FIRST = {"encoder": (1e-3, 5e-4, 2e-3), "decoder": (3e-4, 1e-3, 1e-4), "vit": (1e-3, 3e-4, 3e-3)}
+_VISION = (1e-3, 3e-4, 3e-3)
+_FIRST = {
+    "encoder": (1e-3, 5e-4, 2e-3),
+    "decoder": (3e-4, 1e-3, 1e-4),
+    # T5's rates are ten times those of other models whatever is trained (Raffel et al. 2020)
+    "encoder_decoder": (1e-3, 3e-3, 3e-4),
+    "vit": _VISION,
+    "clip": _VISION,
+}
 
 
 class Lora(AdapterStrategy):

@@ -23,8 +23,9 @@ from harness.features import cached_features
 from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget, Verdict
 from harness.strategies.feasibility import probe_refusal
 from harness.strategies.finetuned import FineTuned, Recommended
+from harness.strategies.probe_numbers import best_numbers
 from harness.strategies.probe_path import LinearClassifier, best_on_path
-from harness.strategies.probe_views import bundle, columns, wanted
+from harness.strategies.probe_views import bundle, columns, recommended, wanted
 from harness.strategies.word_probe import fit_word_probe
 from harness.tasks.base import Task
 
@@ -33,8 +34,10 @@ _BY_FAMILY = {
     # appendix B.1, search the same rates for both and choose smaller ones for LP-FT).
     "encoder": Recommended((5e-6, 2e-4), (5e-5, 1e-4, 2e-5), 0.95, 10, 16),
     "decoder": Recommended((2e-6, 5e-5), (1e-5, 2e-5, 5e-6), 1.0, 4, 8),
+    "encoder_decoder": Recommended((5e-6, 1e-3), (1e-4, 3e-4, 3e-5), 1.0, 10, 8),
     "convnet": Recommended((1e-5, 1e-3), (1e-4, 3e-4, 3e-5), 1.0, 10, 16),
     "vit": Recommended((5e-6, 5e-4), (3e-5, 1e-4, 1e-5), 0.75, 10, 16),
+    "clip": Recommended((1e-6, 2e-4), (1e-5, 3e-5, 3e-6), 0.75, 10, 16, 0.1),
 }
 _READS_LAST = ("decoder",)
 
@@ -72,7 +75,8 @@ class LpFt(FineTuned):
             strength, probe, _ = fit_word_probe(backbone, task, train, validation, budget=budget)
             become(trainee.head, probe)
             return {"probe_C": strength}
-        pooling = "last" if backbone.facts.family in _READS_LAST else backbone.poolings[0]
+        reads_last = backbone.facts.family in _READS_LAST
+        pooling = "last" if reads_last else recommended(backbone, task)
         read = columns(backbone, wanted(backbone, pooling, layers=1))
 
         def moved(share: float) -> None:
@@ -81,19 +85,20 @@ class LpFt(FineTuned):
 
         def features(split: Split) -> np.ndarray:
             found, charged = cached_features(
-                backbone, split.inputs, views=bundle(backbone), progress=moved
+                backbone, split.inputs, views=bundle(backbone, pooling), progress=moved
             )
             self.charged_seconds_ += charged
             return found[:, read]
 
-        strength, probe = best_on_path(
+        numbers = task.output == "numbers"
+        strength, probe = (best_numbers if numbers else best_on_path)(
             task,
             (features(train), train.targets),
             (features(validation), validation.targets),
             cancelled=budget.cancelled,
         )
         become(trainee.head, probe)
-        return {"probe_C": strength}
+        return {"probe_penalty" if numbers else "probe_C": strength}
 
 
 @torch.no_grad()

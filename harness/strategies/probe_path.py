@@ -28,7 +28,7 @@ PRIOR_ROWS = 5
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Scores `((x - mean) / scale) @ weights + bias`.
+    """Scores of classes, or of numbers, `((x - mean) / scale) @ weights + bias`.
 
     Attributes:
         weights: float64, shape (width, n_classes); bias: (n_classes,).
@@ -42,8 +42,11 @@ class LinearClassifier:
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities, float64, shape (n, n_classes)."""
-        scores = (features - self.mean) / self.scale @ self.weights + self.bias
-        return np.exp(log_softmax(scores, axis=1))
+        return np.exp(log_softmax(self.scores(features), axis=1))
+
+    def scores(self, features: np.ndarray) -> np.ndarray:
+        """What a head says, float64, shape (n, n_classes) or (n, n_outputs)."""
+        return (features - self.mean) / self.scale @ self.weights + self.bias
 
 
 def standardisation(

@@ -12,14 +12,26 @@ from typing import Any
 import numpy as np
 
 from harness.backbones.base import Backbone, View
+from harness.tasks.base import Task
 
 MIX = 0
 """Instead of a number of layers: a learned mixture of all of them."""
+GRID = "grid"
+"""The pooling of tasks whose heads read places: of whole images, apart from all other views."""
 _JOINED = {"cls_mean": ("cls", "mean")}
 
 
-def bundle(backbone: Backbone) -> tuple[View, ...]:
-    """Every pooling of the last layer, and the recommended one of each layer before it."""
+def recommended(backbone: Backbone, task: Task) -> str:
+    """The pooling that suits a task's head."""
+    return GRID if task.head == GRID else backbone.poolings[0]
+
+
+def bundle(backbone: Backbone, pooling: str = "") -> tuple[View, ...]:
+    """Every pooling of the last layer, and the recommended one of each layer before it; of a grid
+    the last layer and the one before.
+    """
+    if pooling == GRID:
+        return tuple(View(GRID, layer) for layer in (*backbone.earlier_layers()[-1:], -1))
     simple = [one for one in backbone.poolings if one not in _JOINED]
     earlier = [View(backbone.poolings[0], layer) for layer in backbone.earlier_layers()]
     return (*(View(pooling) for pooling in simple), *earlier)
@@ -32,6 +44,8 @@ def wanted(backbone: Backbone, pooling: str, layers: int) -> list[View]:
         layers: So many of the last layers; `MIX` for all. Earlier layers have the recommended
             pooling only.
     """
+    if pooling == GRID:
+        return list(bundle(backbone, GRID)[-layers:])
     last = [View(part) for part in _JOINED.get(pooling, (pooling,))]
     earlier = backbone.earlier_layers()
     count = len(earlier) if layers == MIX else layers - 1
@@ -41,7 +55,7 @@ def wanted(backbone: Backbone, pooling: str, layers: int) -> list[View]:
 def columns(backbone: Backbone, views: Sequence[View]) -> np.ndarray[Any, Any]:
     """Where these views stand in the bundle, int64."""
     starts, start = {}, 0
-    for view in bundle(backbone):
+    for view in bundle(backbone, views[0].pooling):
         starts[view] = start
         start += backbone.view_width(view)
     return np.concatenate(

@@ -20,6 +20,7 @@ from harness.backbones.base import ModelFacts, PromptSpec
 
 WEIGHTS = "adapter_model.safetensors"
 _PEFT_NAME = "prompt_embeddings"
+_TASK_TYPES = {"decoder": TaskType.CAUSAL_LM, "encoder_decoder": TaskType.SEQ_2_SEQ_LM}
 
 
 def save_prompt(folder: Path, prompt: nn.Module, spec: PromptSpec, facts: ModelFacts) -> None:
@@ -61,7 +62,7 @@ def _peft_config(
     vectors = next(iter(state.values()))
     if len(state) > 1 or vectors.ndim != 2 or spec.position != "before":
         return None
-    task_type = TaskType.CAUSAL_LM if facts.family == "decoder" else TaskType.FEATURE_EXTRACTION
+    task_type = _TASK_TYPES.get(facts.family, TaskType.FEATURE_EXTRACTION)
     if spec.kind == "prompt":
         return PromptTuningConfig(
             task_type=task_type,

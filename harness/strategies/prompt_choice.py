@@ -84,6 +84,31 @@ class Scored:
         )
 
 
+def draw_rows(targets: np.ndarray, selection: str, count: int, seed: int) -> np.ndarray:
+    """Rows to demonstrate with, in random order.
+
+    Args:
+        targets: Of the rows there are.
+        selection: "balanced": of each class in turn; "random"; "nearest": all rows in their order.
+
+    Returns:
+        int64, at most `count` of them unless "nearest".
+    """
+    draw = np.random.default_rng(seed)
+    rows = draw.permutation(len(targets))
+    if selection == "nearest":
+        return np.arange(len(targets))
+    if selection == "balanced":
+        seen: dict[int, int] = {}
+        rounds = []
+        for row in rows:
+            target = int(targets[row])
+            rounds.append(seen.get(target, 0))
+            seen[target] = rounds[-1] + 1
+        rows = rows[np.argsort(rounds, kind="stable")]
+    return draw.permutation(rows[:count])
+
+
 def affordable(n_rows: int, n_templates: int, scorings: float) -> tuple[int, int]:
     """How much of a comparison the time allows.
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -13,8 +14,13 @@ from pydantic import TypeAdapter
 from advisor.errors import ModelError
 from harness.tasks.templates import Shown, Template, continuations, join, render_query
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 FILE = "prompt.json"
 SCHEMA_VERSION = 1
+
+Saved = TypeVar("Saved")
 
 
 @dataclass(frozen=True)
@@ -76,8 +82,7 @@ class Prompt:
         return np.exp(_log_softmax(logs))
 
     def save(self, folder: Path) -> None:
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1)
-        (folder / FILE).write_text(text + "\n", encoding="utf-8")
+        write_prompt(folder, self)
 
     @classmethod
     def load(cls, folder: Path) -> Prompt:
@@ -86,20 +91,33 @@ class Prompt:
         Raises:
             ModelError: If the file is missing or not such a prompt.
         """
-        file = folder / FILE
-        try:
-            values = json.loads(file.read_text(encoding="utf-8"))
-            version = values.pop("schema_version")
-            if version != SCHEMA_VERSION:
-                raise ModelError(
-                    f"{file} has schema {version}; this version reads {SCHEMA_VERSION}"
-                )
-            return TypeAdapter(cls).validate_python(values)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise ModelError(
-                f"{file} is not a saved prompt: {reason}; run the harness again"
-            ) from error
+        return read_prompt(folder, cls)
+
+
+def write_prompt(folder: Path, prompt: DataclassInstance) -> None:
+    """A prompt as plain JSON (prompt.json)."""
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(prompt)}, indent=1)
+    (folder / FILE).write_text(text + "\n", encoding="utf-8")
+
+
+def read_prompt(folder: Path, kind: type[Saved]) -> Saved:
+    """What `write_prompt` wrote of a prompt of this kind.
+
+    Raises:
+        ModelError: If the file is missing or not such a prompt.
+    """
+    file = folder / FILE
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        version = values.pop("schema_version")
+        if version != SCHEMA_VERSION:
+            raise ModelError(f"{file} has schema {version}; this version reads {SCHEMA_VERSION}")
+        return TypeAdapter(kind).validate_python(values)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{file} is not a saved prompt: {reason}; run the harness again"
+        ) from error
 
 
 def class_logs(log_likelihoods: np.ndarray, lengths: Sequence[int] | None = None) -> np.ndarray:

@@ -19,15 +19,21 @@ from advisor.errors import SpecError
 from advisor.traits import STRATEGIES
 from harness.backbones.base import Backbone, ModelFacts, PromptSpec, Trainee
 from harness.datasets.base import Split
-from harness.strategies.base import DataFacts, Space, TrialBudget
+from harness.strategies.base import DataFacts, Space, TrialBudget, Verdict
 from harness.strategies.prompt_adapter import load_prompt, save_prompt
 from harness.strategies.trained import TrainedStrategy, enough_epochs
 from harness.tasks.base import Task
 from harness.train_settings import TrainSettings
 
-_KINDS = {"encoder": ("prefix", "prompt"), "vit": ("deep", "shallow")}
+_VISUAL = ("deep", "shallow")
+_KINDS = {"encoder": ("prefix", "prompt"), "vit": _VISUAL, "clip": _VISUAL}
 _INITS = ("vocabulary", "text", "random")
+_RATES = (3e-3, 0.3)
+_TRIED = ((0.03, "vocabulary"), (0.01, "text"), (0.1, "vocabulary"), (0.03, "random"))
+# T5's embeddings are large, and 0.3 was best for it (Lester et al. 2021, section 3.2).
+_RATE_SCALE = {"encoder_decoder": 10}
 _FORMS = {"labels": "labels", "vocabulary": "default"}
+_ANSWERS_IN_WORDS = ("decoder", "encoder_decoder")
 _EVALUATIONS = 10
 _EPOCHS, _BATCH = 30, 8
 
@@ -79,23 +85,36 @@ class SoftPrompting(TrainedStrategy):
         self.objective = objective
 
     @classmethod
+    def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
+        if task.output == "numbers" and facts.family in _ANSWERS_IN_WORDS:
+            return Verdict(
+                False,
+                "a prompted language model answers in words, not in numbers; the head that says "
+                "numbers takes no prompt vectors",
+            )
+        return super().feasible(facts, task, data)
+
+    @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
         """Learning rate and init first, then length and position."""
         distributions: dict[str, BaseDistribution] = {
-            "learning_rate": FloatDistribution(3e-3, 0.3, log=True),
             "init": CategoricalDistribution(_INITS),
             "length": CategoricalDistribution((5, 10, 20, 50)),
         }
         epochs = enough_epochs(_EPOCHS, data, _BATCH)
-        if facts.family == "vit":
+        if _KINDS.get(facts.family) == _VISUAL:
             return _visual_space(epochs)
         point: dict[str, Any] = {"length": 20, "epochs": epochs}
         distributions["epochs"] = CategoricalDistribution((epochs,))
         if _KINDS.get(facts.family, ("prompt",)) == ("prompt",):
             distributions["position"] = CategoricalDistribution(("before", "behind", "around"))
             point["position"] = "before"
-        tried = ((0.03, "vocabulary"), (0.01, "text"), (0.1, "vocabulary"), (0.03, "random"))
-        first = tuple(point | {"learning_rate": rate, "init": init} for rate, init in tried)
+        scale = _RATE_SCALE.get(facts.family, 1)
+        low, high = (scale * rate for rate in _RATES)
+        distributions["learning_rate"] = FloatDistribution(low, high, log=True)
+        first = tuple(
+            point | {"learning_rate": scale * rate, "init": init} for rate, init in _TRIED
+        )
         return Space(distributions, first)
 
     def _settings(self) -> TrainSettings:

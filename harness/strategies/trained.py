@@ -12,6 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
+from transformers import GenerationConfig
 
 from advisor.errors import ModelError
 from harness import training
@@ -64,6 +65,8 @@ class TrainedStrategy(Strategy):
         self.charged_seconds_ = 0.0
         with training.seeded(seed, backbone.device):
             trainee = self._make(backbone, task, seed)
+        if task.output == "texts":
+            trainee.read_answers(train.targets.tolist())
         chosen = self._prepare(trainee, backbone, task, train, validation, budget)
         settings = self._settings()
         result = training.train(
@@ -79,12 +82,15 @@ class TrainedStrategy(Strategy):
         return predict_answers(trainee, inputs, self._task)
 
     def save(self, folder: Path) -> None:
-        """What changed of the body, head.safetensors if there is a head, strategy.json."""
+        """What changed of the body, head.safetensors if there is a head, strategy.json; how long
+        answers may be, where they are written, as transformers keeps it."""
         trainee = self._fitted()
         write_settings(folder / _SETTINGS, self)
         self._save(trainee, folder)
         if trainee.head is not None:
             save_module(trainee.head, folder / _HEAD)
+        if trainee.max_new_tokens is not None:
+            GenerationConfig(max_new_tokens=trainee.max_new_tokens).save_pretrained(folder)
 
     @classmethod
     def load(cls, folder: Path, backbone: Backbone, task: Task) -> Self:
@@ -98,6 +104,8 @@ class TrainedStrategy(Strategy):
         self._load(trainee, folder)
         if trainee.head is not None:
             load_module(trainee.head, folder / _HEAD)
+        if trainee.max_new_tokens is not None:
+            trainee.write_up_to(_answer_tokens(folder))
         self.trainee_, self._task = trainee, task
         return self
 
@@ -130,6 +138,19 @@ class TrainedStrategy(Strategy):
         if not hasattr(self, "trainee_"):
             raise NotFitted(f"{self.traits.name} was not fitted; call fit or load first")
         return self.trainee_
+
+
+def _answer_tokens(folder: Path) -> int:
+    """The longest answer that `save` wrote down.
+
+    Raises:
+        ModelError: If the file is missing or damaged.
+    """
+    try:
+        return int(GenerationConfig.from_pretrained(folder).max_new_tokens)
+    except (OSError, ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(f"{folder} does not say how long answers may be: {reason}") from error
 
 
 def enough_epochs(epochs: int, data: DataFacts, batch_size: int) -> int:

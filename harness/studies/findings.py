@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from harness.comparison import Interval, paired_difference
-from harness.evidence.rows import EvidenceRow, evidence_of
+from harness.evidence.rows import evidence_of
+from harness.evidence.schema import STUDIES
+from harness.evidence.schema import Row as EvidenceRow
 from harness.folder import RESULT_FILE, STORE_FILE
 from harness.records import RunRecord
 from harness.store import Store
@@ -154,7 +156,7 @@ def evidence_rows(source: str, cells: Sequence[Cell], out: Path) -> Iterator[Evi
         if cell.name in results:
             with Store(out / cell.name / STORE_FILE) as store:
                 records = store.query()
-            yield from evidence_of(source, cell.data, results[cell.name], records)
+            yield from evidence_of(source, cell.data, results[cell.name], records, STUDIES)
 
 
 def _row(cell: Cell, result: Mapping[str, Any], one: Mapping[str, Any]) -> Row:

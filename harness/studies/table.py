@@ -9,7 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from harness.folder import write_json, write_text
+from harness.files import write_json, write_text
 from harness.studies.findings import CurvePoint, Findings, Row, Verdict
 
 

@@ -32,7 +32,8 @@ class Task(Protocol):
         id: Registered name ("classification").
         output: Kind of its answers, see above.
         head: What a head on an encoder or an image network reads: "pooled" (one vector of each
-            input) or "tokens" (the states of all tokens).
+            input), "tokens" (the states of all tokens) or "grid" (of whole images, one vector of
+            each of 4 x 4 places).
         mirrors: Whether a mirrored or cropped image keeps its target.
         label_names: Class names in the order of the target indices; () where there are none.
         description: What the user said the task is, for prompts; None if nothing was said.
@@ -44,7 +45,7 @@ class Task(Protocol):
 
     id: str
     output: Output
-    head: Literal["pooled", "tokens"]
+    head: Literal["pooled", "tokens", "grid"]
     mirrors: bool
     label_names: tuple[str, ...]
     description: str | None
@@ -93,3 +94,22 @@ class Task(Protocol):
 
     def baselines(self, train: Split, test: Split, *, seed: int) -> dict[str, dict[str, float]]:
         """Scores of predictors that use no pretrained model, fitted on all examples."""
+
+
+class NumberTask(Task, Protocol):
+    """A task whose output is "numbers"."""
+
+    def standardised(self, targets: torch.Tensor) -> torch.Tensor:
+        """Targets, shape (B, n_outputs), as a head's raw scores should be; float32."""
+
+
+class GridTask(Task, Protocol):
+    """A task whose head reads a "grid"."""
+
+    def in_frame(self, targets: torch.Tensor, frames: torch.Tensor) -> torch.Tensor:
+        """Targets as they are in crops of their images.
+
+        Args:
+            targets: Shape (B, n_outputs).
+            frames: What the crops show; see `ImageReader.read_framed`; shape (B, 5).
+        """

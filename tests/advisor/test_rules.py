@@ -118,6 +118,22 @@ def test_each_obstacle_rules_out(rule, keys, strategy):
     assert "{" not in reason.text
 
 
+@pytest.mark.parametrize(
+    "said", [{"description": "Which animal?"}, {"label_names": ["ant", "bee"]}]
+)
+def test_names_of_classes_are_enough_for_clip_and_not_for_conv_nets(said):
+    asked = {"params": "150M", "task": "classification", "examples": 0, **said}
+    feasible = {
+        family: [
+            one.strategy
+            for one in advise(asked | {"family": family}).recommendations
+            if one.feasible
+        ]
+        for family in ("clip", "convnet", "vit")
+    }
+    assert feasible == {"clip": ["hard_prompt"], "convnet": [], "vit": []}
+
+
 def test_each_obstacle_is_tested_above():
     (mark,) = [
         mark for mark in test_each_obstacle_rules_out.pytestmark if mark.name == "parametrize"

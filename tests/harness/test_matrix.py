@@ -26,14 +26,16 @@ def test_conv_nets_cannot_be_prompted_and_say_why() -> None:
         for one in combinations()
         if one.family == "convnet" and one.strategy in ("hard_prompt", "soft_prompt")
     ]
-    assert prompted and all(one.status == IMPOSSIBLE for one in prompted)
+    assert prompted
+    assert all(one.status == IMPOSSIBLE for one in prompted)
     assert any("cannot be prompted (yet)" in one.reason for one in prompted)
 
 
 def test_the_command_prints_tables_and_json() -> None:
     plain = CliRunner().invoke(app, ["matrix", "--family", "convnet"])
     assert plain.exit_code == 0, plain.output
-    assert "linear_probe" in plain.output and "impossible:" in plain.output
+    assert "linear_probe" in plain.output
+    assert "impossible:" in plain.output
     listed = CliRunner().invoke(app, ["matrix", "--json", "--task", "classification"])
     rows = json.loads(listed.output)
     assert {row["family"] for row in rows} == set(families())
@@ -42,4 +44,5 @@ def test_the_command_prints_tables_and_json() -> None:
 
 def test_an_unknown_family_is_refused_with_near_names() -> None:
     said = CliRunner().invoke(app, ["matrix", "--family", "convent"])
-    assert said.exception is not None and "convnet" in str(said.exception)
+    assert said.exception is not None
+    assert "convnet" in str(said.exception)

@@ -12,7 +12,19 @@ from harness.cli import main
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     printed = capsys.readouterr().out
-    for command in ("run", "predict", "report", "models", "data"):
+    commands = [
+        "run",
+        "profile",
+        "predict",
+        "report",
+        "models",
+        "data",
+        "matrix",
+        "study",
+        "pretrain",
+        "evidence",
+    ]
+    for command in commands:
         assert f"\n  {command} " in printed
 
 

@@ -108,3 +108,23 @@ def test_text_pairs_are_read_as_pairs_by_themselves() -> None:
     assert data.task == "pair_classification"
     assert isinstance(data.train.inputs[0], TextPair)
     assert "conflicting_labels" not in counts(data)
+
+
+def test_raccoons_have_a_box_each_and_the_largest_of_several() -> None:
+    data = load("boxes_raccoon")
+    assert data.task == "localization"
+    removed = sum(counts(data).get(code, 0) for code in ("duplicates", "leakage"))
+    assert (len(data.train), len(data.test)) == (160 - removed, 40)
+    assert removed == 1
+    assert counts(data)["several_boxes"] == 16  # 217 boxes in 200 images
+    assert data.train.targets.min() >= 0
+    assert data.train.targets.max() <= 1
+
+
+def test_tiles_are_for_classes_unless_boxes_are_asked_for() -> None:
+    assert len(load("defects_magnetic_tile").label_names) == 6
+    data = load("defects_magnetic_tile", task="localization")
+    removed = sum(counts(data).get(code, 0) for code in ("duplicates", "leakage"))
+    assert len(data.train) + len(data.test) == 388 - removed
+    assert removed == 10  # shots of one tile with the same box
+    assert counts(data)["without_box"] == 204  # free of defect, and what has no mask

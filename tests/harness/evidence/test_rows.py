@@ -23,6 +23,8 @@ def test_every_score_of_a_study_becomes_a_row(
     assert len(rows) == 5 * 2  # strategies and sizes by seeds
     assert {row["n_train"] for row in rows} == {"40", "80"}
     assert {row["source"] for row in rows} == {"toys"}
+    assert {row["source_group"] for row in rows} == {"own_studies"}
+    assert {row["modality"] for row in rows} == {"text"}
     held = {row["protocol"] for row in rows if row["strategy"] == "linear_probe"}
     free = {row["protocol"] for row in rows if row["strategy"] == "full_finetune"}
     assert (held, free) == ({"controlled"}, {"fair"})
