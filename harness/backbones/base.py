@@ -140,6 +140,14 @@ class Trainee(nn.Module):
         """What the head reads of each input, float32, shape (n, width); None without a head."""
         return None
 
+    def word_states(self, batch: dict[str, Any]) -> torch.Tensor:
+        """States of the first token of each word, one text after the other, (n_words, width).
+
+        Raises:
+            SpecError: If it does not read words.
+        """
+        raise SpecError("this predictor has no states of words")
+
     def text_loss(self, inputs: Sequence[Any]) -> float | None:
         """Nats per token of these texts under the body; None if it is no language model."""
         return None

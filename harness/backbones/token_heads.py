@@ -79,7 +79,7 @@ class SpanTrainee(TokenTrainee):
     """
 
     def answers(self, batch: dict[str, Any]) -> list[str]:
-        scores = self.token_scores(batch).cpu()
+        scores = self.token_scores(batch).detach().cpu()
         found, row = [], 0
         for pair, text in zip(batch["inputs"], batch["texts"], strict=True):
             best: tuple[float, str] = (0.0, "")

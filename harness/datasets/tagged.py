@@ -70,7 +70,8 @@ def read(location: Path) -> Reading:
         return Reading(_read_file(location))
     train = _part(location, ("train",))
     assert train is not None
-    pool, findings = _read_file(train), ()
+    pool = _read_file(train)
+    findings: tuple[Finding, ...] = ()
     if file := _part(location, VALIDATION_NAMES):
         more = _read_file(file)
         pool += more

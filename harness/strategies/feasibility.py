@@ -65,16 +65,10 @@ def common_refusal(traits: Traits, facts: ModelFacts, data: DataFacts) -> Verdic
     return None
 
 
-_NOT_POOLED = {
-    "qa": "one pooled vector does not point at a span",
-    "token_labelling": (
-        "one pooled vector of a text does not tag its words; lora and full_finetune read every word"
-    ),
-}
-
-
-def pooled_refusal(task: Task) -> Verdict | None:
-    """The refusal of a probe, which reads one vector of each input; None if that is enough."""
-    if task.head != "tokens":
+def probe_refusal(task: Task) -> Verdict | None:
+    """The refusal of a probe, which reads one vector of each input or word; None if it can."""
+    if task.head != "tokens" or task.id == "token_labelling":
         return None
-    return Verdict(False, _NOT_POOLED.get(task.id, "one pooled vector does not write a text"))
+    if task.id == "qa":
+        return Verdict(False, "one pooled vector does not point at a span")
+    return Verdict(False, "one pooled vector does not write a text")

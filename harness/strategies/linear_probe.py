@@ -27,7 +27,7 @@ from harness.strategies.base import (
     TrialBudget,
     Verdict,
 )
-from harness.strategies.feasibility import common_refusal, pooled_refusal
+from harness.strategies.feasibility import common_refusal, probe_refusal
 from harness.strategies.probe_mix import STRENGTHS as MIX_STRENGTHS
 from harness.strategies.probe_mix import mixed_path
 from harness.strategies.probe_numbers import answers_of, best_numbers
@@ -35,6 +35,7 @@ from harness.strategies.probe_path import DEFAULT_C, LinearClassifier, best_of, 
 from harness.strategies.probe_ridge import DEFAULT_PENALTY, PENALTIES, ridge_path, sharpened
 from harness.strategies.probe_views import GRID, MIX, bundle, columns, recommended, wanted
 from harness.strategies.settings_file import read_settings, write_settings
+from harness.strategies.word_probe import MOST_WORDS, fit_word_probe, predict_tags
 from harness.tasks.base import Task
 
 LIMITED_BLOCK = 16
@@ -88,7 +89,7 @@ class LinearProbe(Strategy):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        refusal = pooled_refusal(task) or common_refusal(cls.traits, facts, data)
+        refusal = probe_refusal(task) or common_refusal(cls.traits, facts, data)
         return refusal or Verdict(True)
 
     @classmethod
@@ -98,6 +99,8 @@ class LinearProbe(Strategy):
         Four layers together did best for BERT's features (Devlin et al. 2019, table 7). All of it
         is tried: after the first extraction a setting costs next to nothing.
         """
+        if task.head == "tokens":
+            return Space({}, first=({},), exhaustive=True)
         poolings = (GRID,) if task.head == GRID else _POOLINGS.get(facts.family, ("mean",))
         numbers = task.output == "numbers"
         simple = {"pooling": poolings[0], "layers": 1, "head": "ridge" if numbers else "logistic"}
@@ -138,6 +141,8 @@ class LinearProbe(Strategy):
         proportion as far as it reaches; `chosen` and `underfit` say so.
         """
         self._backbone, self._task, self.charged_seconds_ = backbone, task, 0.0
+        if task.head == "tokens":
+            return self._fit_words(train, validation, budget)
         x, y, x_val, y_val = self._features(train, validation, budget)
         told = self._choose(task, (x, y), (x_val, y_val), budget)
         used, given = len(y) + len(y_val), len(train) + len(validation)
@@ -156,6 +161,8 @@ class LinearProbe(Strategy):
 
     def predict(self, inputs: Sequence[Any]) -> np.ndarray:
         classifier = self._fitted()
+        if self._task.head == "tokens":
+            return predict_tags(self._backbone, self._task, classifier, inputs)
         if not inputs:
             return np.zeros((0, len(classifier.bias)))
         if len(inputs) > CACHED_ROWS:
@@ -185,6 +192,23 @@ class LinearProbe(Strategy):
         except (OSError, SafetensorError, TypeError) as error:
             raise ModelError(f"{folder / _WEIGHTS} is no saved probe: {error}") from error
         self._backbone, self._task = backbone, task
+        return self
+
+    def _fit_words(self, train: Split, validation: Split, budget: TrialBudget) -> Self:
+        """Of tasks about words; see `word_probe`."""
+        strength, self.classifier_, read = fit_word_probe(
+            self._backbone, self._task, train, validation, budget=budget
+        )
+        chosen: dict[str, Any] = {"C": strength, "features": "first token of each word"}
+        if read < len(train):
+            chosen["rows"] = f"{read} of {len(train)} training texts"
+        words = sum(len(target.split()) for target in train.targets[:read])
+        self.report_ = FitReport(
+            trained_parameters=self.classifier_.weights.size + self.classifier_.bias.size,
+            underfit=read < len(train) and words < MOST_WORDS,
+            chosen=chosen,
+        )
+        budget.progress(1.0)
         return self
 
     def _features(

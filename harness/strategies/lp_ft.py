@@ -21,11 +21,12 @@ from harness.backbones.base import Backbone, ModelFacts, Trainee
 from harness.datasets.base import Split
 from harness.features import cached_features
 from harness.strategies.base import DataFacts, Interrupted, Space, TrialBudget, Verdict
-from harness.strategies.feasibility import pooled_refusal
+from harness.strategies.feasibility import probe_refusal
 from harness.strategies.finetuned import FineTuned, Recommended
 from harness.strategies.probe_numbers import best_numbers
 from harness.strategies.probe_path import LinearClassifier, best_on_path
 from harness.strategies.probe_views import bundle, columns, recommended, wanted
+from harness.strategies.word_probe import fit_word_probe
 from harness.tasks.base import Task
 
 _BY_FAMILY = {
@@ -49,7 +50,7 @@ class LpFt(FineTuned):
 
     @classmethod
     def feasible(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Verdict:
-        return pooled_refusal(task) or super().feasible(facts, task, data)
+        return probe_refusal(task) or super().feasible(facts, task, data)
 
     @classmethod
     def space(cls, facts: ModelFacts, task: Task, data: DataFacts) -> Space:
@@ -69,6 +70,11 @@ class LpFt(FineTuned):
         budget: TrialBudget,
     ) -> Mapping[str, Any]:
         """Fit the probe on what the head will read, and let the head be the probe."""
+        assert isinstance(trainee.head, nn.Linear)
+        if task.head == "tokens":
+            strength, probe, _ = fit_word_probe(backbone, task, train, validation, budget=budget)
+            become(trainee.head, probe)
+            return {"probe_C": strength}
         reads_last = backbone.facts.family in _READS_LAST
         pooling = "last" if reads_last else recommended(backbone, task)
         read = columns(backbone, wanted(backbone, pooling, layers=1))
@@ -91,7 +97,6 @@ class LpFt(FineTuned):
             (features(validation), validation.targets),
             cancelled=budget.cancelled,
         )
-        assert isinstance(trainee.head, nn.Linear)
         become(trainee.head, probe)
         return {"probe_penalty" if numbers else "probe_C": strength}
 

@@ -27,7 +27,9 @@ from harness.datasets.base import Split
 from harness.strategies.base import TrialBudget
 from harness.strategies.full_finetune import FullFineTuning
 from harness.strategies.ia3 import Ia3
+from harness.strategies.linear_probe import LinearProbe
 from harness.strategies.lora import Lora
+from harness.strategies.lp_ft import LpFt
 from harness.strategies.soft_prompt import SoftPrompting
 from harness.tasks.qa import QuestionAnswering
 from harness.tasks.token_labelling import TokenLabelling
@@ -80,19 +82,17 @@ def questions(n: int, seed: int, *, length: int = 8) -> Split:
 
 
 def sentences(n: int, seed: int, *, length: int = 8) -> Split:
-    """ "very" with what follows it is a span."""
+    """ "good" is a span where the text is about sport: no word tells that of its own."""
     draw = np.random.default_rng(seed)
     texts, tags = [], []
-    for _ in range(n):
-        words = draw.choice([*FILLERS, "very", "good"], length).tolist()
-        found = ["O"] * length
-        for place, word in enumerate(words):
-            if word == "very":
-                found[place] = "B-X"
-            elif place and words[place - 1] == "very":
-                found[place] = "I-X"
+    for row in range(n):
+        topic = ("sport", "news")[row % 2]
+        words = draw.choice([*FILLERS[:4], "good", "good", topic, topic], length - 1).tolist()
+        words.insert(int(draw.integers(length)), topic)
         texts.append(" ".join(words))
-        tags.append(" ".join(found))
+        tags.append(
+            " ".join("B-X" if (word, topic) == ("good", "sport") else "O" for word in words)
+        )
     return Split(tuple(texts), np.array(tags, dtype=np.str_), tuple(map(str, range(n))))
 
 
@@ -211,14 +211,11 @@ def test_answers_do_not_depend_on_the_batch(name, family):
         assert [len(said.split()) for said in together] == [len(one.split()) for one in inputs]
 
 
-def test_prompt_vectors_move_the_text_but_not_its_answers_place():
+def test_prompt_vectors_move_the_text_and_the_head_reads_it_where_it_is():
     rows = questions(6, 0)
     for position in ("before", "behind", "around"):
         prompt = PromptSpec("prompt", 4, position)
-        trainee = backbone().trainee(QA, prompt=prompt).eval()
-        with torch.no_grad():  # points at the embedding of one word, whatever stands around it
-            trainee.head.weight.zero_()
-            trainee.head.bias.zero_()
+        trainee = backbone().trainee(QA, prompt=prompt)
         batch = trainee.encode(rows.inputs)
         ids = batch["input_ids"]
         for row, (pair, text) in enumerate(zip(rows.inputs, batch["texts"], strict=True)):
@@ -227,6 +224,42 @@ def test_prompt_vectors_move_the_text_but_not_its_answers_place():
                 ids[row, first : first + len(text.tokens)].tolist()
             )
             assert seen == pair.second.split()
+
+
+def test_a_probe_on_words_learns_what_frozen_states_know(tmp_path):
+    """Which words are adjectives stands in every state."""
+    rows = sentences(60, 0)
+    tags = [
+        " ".join("B-X" if word == "good" else "O" for word in one.split()) for one in rows.inputs
+    ]
+    rows = Split(rows.inputs, np.array(tags, dtype=np.str_), rows.ids)
+    train, validation, test = (
+        rows.take(range(30)),
+        rows.take(range(30, 40)),
+        rows.take(range(40, 60)),
+    )
+    probe = LinearProbe().fit(backbone(), TAGS, train, validation, seed=0, budget=TrialBudget())
+    answers = probe.predict(test.inputs)
+    assert TAGS.scores(answers, test.targets)["tag_f1"] > 0.95
+    probe.save(tmp_path)
+    loaded = LinearProbe.load(tmp_path, backbone(), TAGS)
+    assert loaded.predict(test.inputs).tolist() == answers.tolist()
+    assert [probe.predict([one])[0] for one in test.inputs[:3]] == answers[:3].tolist()
+    assert probe.predict([]).shape == (0,)
+    alone = LinearProbe().fit(
+        backbone(), TAGS, train, train.take([]), seed=0, budget=TrialBudget(seconds=30.0)
+    )
+    assert TAGS.scores(alone.predict(test.inputs), test.targets)["tag_f1"] > 0.5
+
+
+def test_fine_tuning_can_start_from_the_probe_on_words():
+    rows = sentences(24, 0)
+    strategy = LpFt(epochs=1, learning_rate=1e-6)
+    strategy.fit(backbone(), TAGS, rows, sentences(8, 1), seed=0, budget=TrialBudget())
+    probe = LinearProbe().fit(backbone(), TAGS, rows, sentences(8, 1), seed=0, budget=TrialBudget())
+    assert strategy.report_.chosen["probe_C"] == probe.report_.chosen["C"]
+    test = sentences(10, 2).inputs
+    assert strategy.predict(test).tolist() == probe.predict(test).tolist()
 
 
 def test_no_other_task_has_a_head_on_tokens():
