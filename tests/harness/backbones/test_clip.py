@@ -284,6 +284,21 @@ def test_every_strategy_learns_and_predicts_the_same_once_loaded(
     np.testing.assert_array_equal(again.predict(test.inputs), said)
 
 
+@pytest.mark.parametrize("prompt", ["shallow", "deep"])
+def test_visual_prompts_learn(backbone: ClipBackbone, tmp_path: Path, prompt: str) -> None:
+    """Vectors and head together; the vectors move, and the loss on unseen images falls."""
+    train, validation = (colours(tmp_path / part, 30) for part in ("train", "validating"))
+    started = backbone.trainee(TASK, prompt=PromptSpec(kind=prompt, length=4, seed=0)).prompt
+    tuned = SoftPrompting(kind=prompt, length=4, learning_rate=0.03, epochs=4).fit(
+        backbone, TASK, train, validation, seed=0, budget=TrialBudget()
+    )
+    losses = [point["validation_loss"] for point in tuned.report_.curve]
+    assert min(losses) < 0.8 * losses[0]
+    assert started is not None
+    assert tuned.trainee_.prompt is not None
+    assert (tuned.trainee_.prompt.vectors - started.vectors).abs().mean() > 1e-3
+
+
 def test_searches_start_from_settings_for_images(tmp_path: Path) -> None:
     facts = resolve_model(str(save_clip("clip", tmp_path / "model")))
     assert SoftPrompting.space(facts, TASK, DATA).first[0]["kind"] == "deep"
