@@ -103,6 +103,33 @@ def test_evidence_commands_answer(
     assert capsys.readouterr().out
 
 
+LISTINGS = [c for c in commands("harness") if c[1][0] in ("matrix", "models", "data")]
+
+
+@pytest.mark.parametrize(("page", "words"), LISTINGS, ids=shown)
+def test_listings_answer(page: str, words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert harness.cli.main(words) == 0, capsys.readouterr().err
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "generate"], ids=shown)  # fmt: skip
+def test_generate_commands_write_images(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    """As written, but for fewer images."""
+    monkeypatch.chdir(tmp_path)
+    fewer = [*words, "--images", "10"]
+    assert harness.cli.main(fewer) == 0, capsys.readouterr().err
+    assert (tmp_path / words[words.index("--out") + 1] / "boxes.csv").exists()
+
+
+def test_every_documented_command_is_run_by_some_test() -> None:
+    """Here, or beside the code for commands that need a model or data of their own."""
+    elsewhere = {"predict", "report", "pretrain", "profile", "calibrate"}
+    here = {"run", "study", "evidence", "matrix", "models", "data", "generate"}
+    assert {words[0] for _, words in commands("harness")} <= here | elsewhere
+
+
 def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     lines = [line for line in text.splitlines() if line.startswith(f"$ {SETS_UP}")]
