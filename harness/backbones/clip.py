@@ -47,7 +47,7 @@ class ClipBackbone(FrozenModel):
     is that vector in the space shared with texts, of unit length.
     """
 
-    tasks = frozenset({"classification", "regression"})
+    tasks = frozenset({"classification", "regression", "localization"})
     poolings = ("cls", PROJECTED, "mean", "cls_mean")
     image_pooling = PROJECTED
     max_tokens: int | None = None
