@@ -89,7 +89,7 @@ _TOKENS = 128
 @click.option(
     "--task",
     metavar="ID",
-    help="classification or pair_classification; without it, pairs where there is a second text.",
+    help="A task id (`harness matrix` lists them); without it what the data look like.",
 )
 @click.option("--text-column", default="text", show_default=True, metavar="NAME")
 @click.option(
