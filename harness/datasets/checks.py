@@ -59,7 +59,8 @@ def examine(
     if classes:
         keep, found = _settle_conflicts(keep, exact[:n], labels[:n])
         findings += found
-    keep, found = _collapse(keep, exact[:n], alike[:n])
+    same = exact * (labels.max() + 1) + labels  # equal and of one class
+    keep, found = _collapse(keep, same[:n], alike[:n])
     findings += found
     kept = pool.take(np.flatnonzero(keep))
     return kept, findings + (imbalance(kept) if classes else [])
@@ -118,15 +119,16 @@ def _settle_conflicts(
 
 
 def _collapse(
-    keep: np.ndarray, exact: np.ndarray, alike: np.ndarray
+    keep: np.ndarray, same: np.ndarray, alike: np.ndarray
 ) -> tuple[np.ndarray, list[Finding]]:
+    """The first of the rows that are `alike`; `same` numbers the equal ones among these."""
     rows = np.flatnonzero(keep)
     first = np.zeros(len(keep), dtype=bool)
     first[rows[np.unique(alike[rows], return_index=True)[1]]] = True
     dropped = len(rows) - int(first.sum())
     if not dropped:
         return first, []
-    equal = len(rows) - len(np.unique(exact[rows]))
+    equal = len(rows) - len(np.unique(same[rows]))
     text = (
         f"{_many(dropped, 'training row')} removed as a copy of another ({equal:,} equal, "
         f"{dropped - equal:,} nearly equal); one of each stays."

@@ -83,6 +83,14 @@ def test_of_conflicting_labels_the_most_frequent_stays_and_a_tie_goes_to_the_fir
     assert counts(found) == {"conflicting_labels": 2, "duplicates": 1}
 
 
+def test_where_labels_are_no_classes_one_input_may_have_several() -> None:
+    rows = texts(("hello", "hola"), ("hello", "buenos días"), ("hello", "hola"), ("Hello!", "hola"))
+    kept, found = examine(rows, None, None, classes=False)
+    assert pairs(kept) == [("hello", "hola"), ("hello", "buenos días")]
+    assert [one.code for one in found] == ["duplicates"]
+    assert "(1 equal, 1 nearly equal)" in found[0].text
+
+
 def test_nearly_equal_inputs_with_different_labels_are_left_alone() -> None:
     kept, found = examine(texts(("Really?", "doubt"), ("Really!", "surprise")), None, None)
     assert len(kept) == 2
