@@ -46,6 +46,15 @@ _WHICH_TASK = (
         source="stated guess",
     ),
     Direction(
+        id="comparing_two_texts_is_hard_to_prompt",
+        points=-10,
+        about=prompts_in_words,
+        strength=lambda f, s: 1.0 if s.task == "pair_classification" else 0.0,
+        says="Whether one text follows from another is hard to tell from a prompt: even GPT-3 was "
+        "near chance.",
+        source="Brown et al. 2020, arXiv 2005.14165, section 3.8",
+    ),
+    Direction(
         id="the_task_is_not_described",
         points=-4,
         about=prompts_in_words,

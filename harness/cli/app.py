@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.calibrate import calibrate
 from harness.cli.data import data
 from harness.cli.models import models
 from harness.cli.predict import predict
@@ -18,5 +19,5 @@ def app() -> None:
     """Measure which way of adapting a pretrained model works best on your data."""
 
 
-for command in (run, predict, report, models, data, study):
+for command in (run, predict, report, models, data, study, calibrate):
     app.add_command(command)

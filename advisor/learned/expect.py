@@ -1,0 +1,74 @@
+"""Expected score, interval, probability and regret of each feasible candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from advisor.features import featurize
+from advisor.inference import Resolved
+from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
+from advisor.learned.basis import degrees
+from advisor.learned.outlook import (
+    Row,
+    covariance,
+    design_row,
+    deviation,
+    outlook,
+    points_per_logit,
+)
+from advisor.traits import STRATEGIES
+
+
+class Standing(NamedTuple):
+    """A strategy and its score (0 to 100)."""
+
+    strategy: str
+    score: float
+
+
+class Expected(NamedTuple):
+    """What is expected of one feasible candidate; points are those of the metric, of 100.
+
+    Attributes:
+        p_best: Probability that it has the highest expected score of the feasible candidates.
+        score: Points beside the best candidate that full access would allow.
+        interval: Of that difference, 80%.
+        regret: Points by which the best feasible candidate is expected to lead it.
+    """
+
+    p_best: float
+    score: float
+    interval: tuple[float, float]
+    regret: float
+
+
+def design(s: Resolved, strategies: Sequence[str]) -> list[Row]:
+    """Design rows of strategies in a situation."""
+    features, values = featurize(s), degrees(s)
+    return [design_row(s, features, values, STRATEGIES[name]) for name in strategies]
+
+
+def expected(
+    model: Artefact, s: Resolved, feasible: Sequence[Standing], reference: Standing
+) -> list[Expected]:
+    """What to expect of the feasible candidates, in their order.
+
+    Args:
+        reference: The best of the candidates when all access is given; feasible or not.
+    """
+    everyone = [*feasible, reference]
+    variance = covariance(model, s, design(s, [one.strategy for one in everyone]))
+    points = points_per_logit(model, s)
+    means = [one.score / POINTS_PER_LOGIT for one in everyone]
+    last = len(feasible)
+    seen = outlook(model, means[:last], [row[:last] for row in variance[:last]], points)
+    found = []
+    for i, one in enumerate(feasible):
+        centre = points * (means[i] - means[last])
+        same = one.strategy == reference.strategy
+        half = 0.0 if same else points * model.interval * deviation(variance, i, last)
+        found.append(
+            Expected(seen.p_best[i], centre, (centre - half, centre + half), seen.regret[i])
+        )
+    return found
