@@ -6,9 +6,9 @@ it shares with the measured ones. Hard prompting has no term with the number of 
 only through the demonstrations a prompt can hold, which is a rule.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
 from math import log10
-from typing import NamedTuple
 
 from advisor.features import rising
 from advisor.inference import Resolved
@@ -21,6 +21,10 @@ from advisor.rules.base import (
     trains_prompt_vectors,
 )
 from advisor.traits import FAMILIES, TASKS, Traits
+
+TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _OBJECTIVES = ("masked_autoencoder", "contrastive", "supervised")
 _COUNTS = ("examples", "many_examples", "per_class", "handful", "shift_examples")
@@ -38,16 +42,15 @@ _WITHOUT_COUNTS = (*_PLAIN, *_BY_FAMILY, *_BY_OBJECTIVE, *_BY_TASK)
 _WITH_COUNTS = (*_COUNTS, *_COUNTS_BY_FAMILY)
 
 
-class Kind(NamedTuple):
+class Kind:
     """A kind of strategy whose differences are learned.
 
     Attributes:
         about: Which strategies are of the kind; degrees: of what their score may depend.
     """
 
-    id: str
-    about: Callable[[Traits], bool]
-    degrees: tuple[str, ...]
+    def __init__(self, id: str, about: Callable[[Traits], bool], degrees: tuple[str, ...]) -> None:
+        self.id, self.about, self.degrees = id, about, degrees
 
 
 def _from_scratch(t: Traits) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
-
 from advisor.features import featurize
 from advisor.inference import Resolved
 from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
@@ -19,15 +16,21 @@ from advisor.learned.outlook import (
 )
 from advisor.traits import STRATEGIES
 
+TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-class Standing(NamedTuple):
+
+class Standing:
     """A strategy and its score (0 to 100)."""
 
-    strategy: str
-    score: float
+    __slots__ = ("score", "strategy")
+
+    def __init__(self, strategy: str, score: float) -> None:
+        self.strategy, self.score = strategy, score
 
 
-class Expected(NamedTuple):
+class Expected:
     """What is expected of one feasible candidate; points are those of the metric, of 100.
 
     Attributes:
@@ -37,10 +40,12 @@ class Expected(NamedTuple):
         regret: Points by which the best feasible candidate is expected to lead it.
     """
 
-    p_best: float
-    score: float
-    interval: tuple[float, float]
-    regret: float
+    __slots__ = ("interval", "p_best", "regret", "score")
+
+    def __init__(
+        self, p_best: float, score: float, interval: tuple[float, float], regret: float
+    ) -> None:
+        self.p_best, self.score, self.interval, self.regret = p_best, score, interval, regret
 
 
 def design(s: Resolved, strategies: Sequence[str]) -> list[Row]:

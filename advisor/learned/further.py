@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import erf, exp, pi, sqrt
-from typing import NamedTuple
 
 from advisor.inference import Resolved
 from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
 from advisor.learned.expect import Standing, design
 from advisor.learned.outlook import covariance, deviation, points_per_logit
+
+TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 FEW_CONTEXTS, FEW_SOURCES = 30, 3
 """Fewer comparisons than either: an answer between the two rests on rules."""
@@ -17,7 +19,7 @@ _WORTH_A_PILOT = 0.05
 """Points a pilot must be expected to gain."""
 
 
-class Agreement(NamedTuple):
+class Agreement:
     """Rules and measurements beside each other.
 
     Attributes:
@@ -29,19 +31,20 @@ class Agreement(NamedTuple):
         turned: Ids of rules that apply here and that measurements contradict.
     """
 
-    rules: str
-    measured: str
-    moved_by: str
-    contexts: int
-    sources: int
-    rests_on_rules: bool
-    turned: tuple[str, ...]
+    def __init__(
+        self, rules: str, measured: str, first: str, counts: dict[str, int], turned: Sequence[str]
+    ) -> None:
+        self.rules, self.measured, self.turned = rules, measured, tuple(turned)
+        self.contexts, self.sources = counts["contexts"], counts["sources"]
+        self.rests_on_rules = self.contexts < FEW_CONTEXTS or self.sources < FEW_SOURCES
+        agree = (rules == first) == (measured == first)
+        self.moved_by = "both" if agree else "rules" if rules == first else "measurements"
 
     def to_dict(self) -> dict[str, object]:
-        return self._asdict() | {"turned": list(self.turned)}
+        return {**vars(self), "turned": list(self.turned)}
 
 
-class Pilot(NamedTuple):
+class Pilot:
     """A small measurement of two candidates that is expected to gain most.
 
     Attributes:
@@ -50,13 +53,14 @@ class Pilot(NamedTuple):
             answer. seconds: Training of both, estimated.
     """
 
-    strategies: tuple[str, str]
-    gain: float
-    changes: float
-    seconds: float
+    def __init__(
+        self, strategies: tuple[str, str], gain: float, changes: float, seconds: float
+    ) -> None:
+        self.strategies, self.gain = strategies, gain
+        self.changes, self.seconds = changes, seconds
 
     def to_dict(self) -> dict[str, object]:
-        return self._asdict() | {"strategies": list(self.strategies)}
+        return {**vars(self), "strategies": list(self.strategies)}
 
 
 def agreement(
@@ -71,15 +75,9 @@ def agreement(
     Args:
         by_rules, by_measurements: Points of each feasible candidate; order: best first.
     """
-    first = order[0]
     rules = max(order, key=lambda name: by_rules[name])
     measured = max(order, key=lambda name: by_measurements[name])
-    moved = "both" if rules == first == measured else "rules" if rules == first else "measurements"
-    counts = _compared(model, order)
-    few = counts["contexts"] < FEW_CONTEXTS or counts["sources"] < FEW_SOURCES
-    return Agreement(
-        rules, measured, moved, counts["contexts"], counts["sources"], few, tuple(turned)
-    )
+    return Agreement(rules, measured, order[0], _compared(model, order), turned)
 
 
 def _compared(model: Artefact, order: Sequence[str]) -> dict[str, int]:

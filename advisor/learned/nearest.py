@@ -1,12 +1,12 @@
 """The measured comparisons nearest to a situation, to be shown beside a prediction.
 
-The file is only read when an answer is printed. Each line of it is one context: examples,
-parameters, shift, task, objective, model, data set, metric, source, place in it, and scores.
+The file is only read when an answer is printed. Its lines are tab-separated: "source", number,
+paper, year and address; or a family and a context: examples, parameters, shift, task, objective,
+model, data set, metric, number of the source, place in it, and scores.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from math import log10
 
@@ -16,7 +16,7 @@ TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-PATH = os.path.join(os.path.dirname(__file__), "nearest.json")
+PATH = os.path.join(os.path.dirname(__file__), "nearest.tsv")
 _SHIFT, _TASK, _OBJECTIVE, _COUNTERPART = 0.4, 1.0, 0.5, 1.0
 """What counts as far as a tenfold of examples or size: this much shift, another task, a third of
 that for another objective; and contexts that did not measure the strategies in question."""
@@ -30,11 +30,12 @@ class Nearby:
         scores: Strategy id -> points, best variant.
     """
 
-    def __init__(self, distance: float, fields: list[str], source: list[object]) -> None:
+    def __init__(self, distance: float, fields: list[str], source: list[str]) -> None:
         self.distance = distance
         self.examples, self.params = int(fields[0]), int(fields[1])
         self.model, self.data, self.metric, self.place = fields[5], fields[6], fields[7], fields[9]
-        self.paper, self.year, self.url = source
+        self.paper, self.url = source[0], source[2]
+        self.year = int(source[1]) if source[1] else None
         self.scores = _scores(fields[10])
 
     @property
@@ -65,15 +66,17 @@ def nearest(s: Resolved, strategies: Sequence[str], most: int = 3) -> tuple[Near
     """
     try:
         with open(PATH, encoding="utf-8") as file:
-            known = json.load(file)
+            known = file.read().splitlines()
     except FileNotFoundError:
         return ()
-    lines = known["contexts"].get(s.family, ())
+    start = f"{s.family}\t"
+    lines = [line[len(start) :] for line in known if line.startswith(start)]
     found = sorted(_measured(s, strategies, lines), key=lambda one: one[0])
+    sources = [line.split("\t")[2:] for line in known if line.startswith("source\t")]
     kept: list[Nearby] = []
     for distance, fields in found:
         if fields[6] not in {one.data for one in kept}:
-            kept.append(Nearby(distance, fields, known["sources"][int(fields[8])]))
+            kept.append(Nearby(distance, fields, sources[int(fields[8])]))
         if len(kept) == most:
             break
     return tuple(kept)

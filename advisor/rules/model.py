@@ -6,7 +6,6 @@ from advisor.features import rising
 from advisor.rules.base import (
     COURSE,
     Direction,
-    keeps_the_body,
     prompts_in_words,
     trains_only_a_head,
     trains_prompt_vectors,
@@ -19,13 +18,6 @@ _LANGUAGE_MODELS = ("decoder", "encoder_decoder")
 
 _MASKED_TOKENS = (None, "masked_tokens", "masked_tokens_next_sentence")
 """An encoder of which nothing is said was most likely trained so."""
-
-
-_WITHOUT_LABELS = ("masked_autoencoder", "contrastive")
-
-
-def _trains_inside_a_kept_body(t: Traits) -> bool:
-    return keeps_the_body(t) and not trains_only_a_head(t)
 
 
 def _throws_pretraining_away(t: Traits) -> bool:
@@ -166,12 +158,12 @@ _WHICH_KIND = (
     ),
     Direction(
         id="visual_prompts_want_labelled_pretraining",
-        points=-10,
+        points=-16,
         about=trains_prompt_vectors,
-        strength=lambda f, s: 1.0 if s.family == "vit" and s.objective in _WITHOUT_LABELS else 0.0,
+        strength=lambda f, s: 1.0 if s.family == "vit" and s.objective == "contrastive" else 0.0,
         says="Visual prompts led full fine-tuning on transformers pretrained with labels, and trailed "
-        "it on those pretrained without (masked autoencoders, contrastive learning).",
-        source="Jia et al. 2022, arXiv 2203.12119, table 4",
+        "it after contrastive learning without.",
+        source="Jia et al. 2022, arXiv 2203.12119, table 4 (MoCo v3)",
     ),
     Direction(
         id="masked_autoencoders_probe_poorly",
@@ -184,12 +176,13 @@ _WHICH_KIND = (
     ),
     Direction(
         id="masked_autoencoders_want_their_weights_moved",
-        points=-16,
-        about=_trains_inside_a_kept_body,
+        points=-26,
+        about=trains_prompt_vectors,
         strength=lambda f, s: 1.0 if s.objective == "masked_autoencoder" else 0.0,
-        says="A masked autoencoder's features are not yet those of the task: moving even one block "
-        "helps much, keeping all of them as they are does not.",
-        source="He et al. 2022, arXiv 2111.06377, figure 9 (partial fine-tuning)",
+        says="A masked autoencoder's features are not yet those of the task: its weights must move; "
+        "prompts in front of them do not make up for that.",
+        source="He et al. 2022, arXiv 2111.06377, figure 9 (partial fine-tuning); Jia et al. 2022, "
+        "arXiv 2203.12119, table 4 (MAE)",
     ),
     Direction(
         id="masked_features_are_no_sentence_vectors",

@@ -22,13 +22,13 @@ from harness.fit.model import Posterior, posterior, prior
 from harness.fit.observations import SLOPES, Array, Compared
 from harness.fit.predict import LEVEL_DEGREES, Folds, Setting, fit_level
 
-MODEL_FILE, NEAREST_FILE = "artefact.json", "nearest.json"
+MODEL_FILE, NEAREST_FILE = "artefact.json", "nearest.tsv"
 SCHEMA_VERSION = 1
 _KEPT = 0.99
 """Share of what evidence takes off the prior variance of the differences that is kept."""
 
 
-def write(folder: Path, model: dict[str, Any], nearest: dict[str, Any]) -> None:
+def write(folder: Path, model: dict[str, Any], nearest: str) -> None:
     """Write both files.
 
     Raises:
@@ -36,7 +36,7 @@ def write(folder: Path, model: dict[str, Any], nearest: dict[str, Any]) -> None:
     """
     try:
         write_text(folder / MODEL_FILE, json.dumps(model, separators=(",", ":"), allow_nan=False))
-        write_text(folder / NEAREST_FILE, json.dumps(nearest, indent=0, ensure_ascii=False))
+        write_text(folder / NEAREST_FILE, nearest)
     except OSError as error:
         raise OutputError(
             f"cannot write the artefact to {folder} ({error.strerror}). Make it writable."
@@ -127,29 +127,31 @@ def pairs(asked: Sequence[Case]) -> dict[str, dict[str, int]]:
     }
 
 
-def nearest_of(contexts: Sequence[Compared]) -> dict[str, Any]:
-    """Contexts that compared our strategies, as lines by family; see `advisor.learned.nearest`."""
-    sources: dict[tuple[str, int | None, str], int] = {}
-    lines: dict[str, list[str]] = {}
+def nearest_of(contexts: Sequence[Compared]) -> str:
+    """Contexts that compared our strategies, as lines; see `advisor.learned.nearest`."""
+    sources: dict[tuple[str, ...], int] = {}
+    lines = []
     for one in contexts:
         scores = {name: score for name, score in one.context.scores().items() if name in STRATEGIES}
         if len(scores) < 2:
             continue
         row = one.context.observations[0].rows[0]
-        source = sources.setdefault((row.paper, row.year, row.url), len(sources))
-        lines.setdefault(one.situation.family, []).append(_line(one, source, scores))
-    return {
-        "sources": [list(source) for source in sources],
-        "contexts": {family: sorted(some) for family, some in sorted(lines.items())},
-    }
+        told = (row.paper, "" if row.year is None else str(row.year), row.url)
+        source = sources.setdefault(told, len(sources))
+        lines.append(_line(one, source, scores))
+    numbered = (_fields("source", str(place), *told) for told, place in sources.items())
+    return "\n".join([*numbered, *sorted(lines)])
+
+
+def _fields(*texts: str) -> str:
+    return "\t".join(" ".join(text.split()) for text in texts)
 
 
 def _line(one: Compared, source: int, scores: dict[str, float]) -> str:
     c: Context = one.context
     s = one.situation
     told = " ".join(f"{name}={100 * score:.2f}" for name, score in sorted(scores.items()))
-    fields = (
-        f"{s.examples}", f"{s.params}", f"{s.shift:g}", s.task, s.objective or "", c.model, c.data,
-        c.metric, f"{source}", c.observations[0].rows[0].place, told,
+    return _fields(
+        s.family, f"{s.examples}", f"{s.params}", f"{s.shift:g}", s.task, s.objective or "", c.model,
+        c.data, c.metric, f"{source}", c.observations[0].rows[0].place, told,
     )  # fmt: skip
-    return "\t".join(" ".join(field.split()) for field in fields)

@@ -52,7 +52,7 @@ def calibrate(
     result: dict[str, Any] = {
         "sources_out": summary(left, with_rivals(left, asked)),
         "data_out": summary(data_left, with_rivals(data_left, asked, by_data=True)),
-        "ablations": ablations(several, left, asked, say),
+        "ablations": ablations(several, left, say),
         "pairs": pairs(asked),
     }
     say("the fit to everything")

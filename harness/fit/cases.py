@@ -8,6 +8,7 @@ from functools import cache
 from math import erf, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from advisor.costs import estimate
 from advisor.features import featurize
@@ -27,6 +28,7 @@ class Case:
         strategies: Measured core strategies, k of them.
         terms: Design rows, shape (k, terms).
         best, median: Measured points over variants, shape (k,).
+        possible: Whether `advise` takes each for possible with the family, shape (k,).
         slopes: Degrees along which sources differ. degrees: all degrees.
         flops: Estimated work of training each, shape (k,).
         full_flops: Of full fine-tuning, measured here or not.
@@ -38,6 +40,7 @@ class Case:
     terms: Array
     best: Array
     median: Array
+    possible: NDArray[np.bool_]
     slopes: Array
     degrees: Array
     flops: Array
@@ -75,6 +78,7 @@ def cases(contexts: Sequence[Compared]) -> list[Case]:
                 np.array([terms_of(name, s, features) for name in names]),
                 np.array([100 * most[name] for name in names]),
                 np.array([100 * middle[name] for name in names]),
+                np.array([s.family in STRATEGIES[name].families for name in names]),
                 values[[DEGREES.index(name) for name in SLOPES]],
                 values,
                 np.array([_flops(one, name) for name in names]),

@@ -15,7 +15,7 @@ Source: Gelman et al. 2013, Bayesian Data Analysis, chapters 14 and 15.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +35,7 @@ class Hyper(NamedTuple):
     Attributes:
         group, block, noise: Of the effects of source groups, of model x data, and of one number.
         narrowing: Powers of ten by which noise shrinks per tenfold labels.
+        words: Factor on the first two for hard prompting, which nothing fits to the data at hand.
         unit: Logits per stated point of a rule. freedom: Prior deviation of a rule's size, as a
             share of its stated size.
         kind: Prior deviation of the constant of a kind of strategy; mechanism: of its terms with
@@ -42,14 +43,15 @@ class Hyper(NamedTuple):
     """
 
     group: float = 0.15
-    block: float = 0.2
+    block: float = 0.1
     noise: float = 0.3
     narrowing: float = 0.05
+    words: float = 2.0
     unit: float = 0.02
-    freedom: float = 0.5
+    freedom: float = 0.4
     kind: float = 0.2
     mechanism: float = 0.2
-    other: float = 0.1
+    other: float = 0.07
 
 
 class Statistics(NamedTuple):
@@ -89,11 +91,13 @@ def statistics(rows: Table, hyper: Hyper) -> dict[str, Statistics]:
         same = _same(classes[at])
         scale = np.outer(factor[at], factor[at])
         weight = 1 / np.sqrt(rows.weights[at])
+        wide = np.where(classes[at] == "words", hyper.words, 1.0)
+        same = same * np.outer(wide, wide)
         covariance = (
             hyper.noise**2 * _same(rows.measured[at]) * scale * np.outer(weight, weight)
             + 1e-4 * np.eye(len(at))
             + hyper.group**2 * same * (rows.slopes[at] @ rows.slopes[at].T)
-            + hyper.block**2 * (same & _same(blocks[at])) * scale
+            + hyper.block**2 * same * _same(blocks[at]) * scale
             + _LEVEL**2 * _same(rows.context[at])
         )
         root = np.linalg.cholesky(covariance)
@@ -113,11 +117,15 @@ def _same(labels: np.ndarray) -> np.ndarray:
     return np.asarray(number[:, None] == number[None, :])
 
 
-def prior(hyper: Hyper) -> tuple[Array, Array]:
-    """Mean and standard deviation of every term, shape (terms,) each."""
+def prior(hyper: Hyper, forgotten: frozenset[str] = frozenset()) -> tuple[Array, Array]:
+    """Mean and standard deviation of every term, shape (terms,) each.
+
+    Args:
+        forgotten: Ids of rules whose stated size is taken as unknown: zero, with its deviation.
+    """
     mean, spread = np.zeros(len(TERM_NAMES)), np.full(len(TERM_NAMES), hyper.other)
     for place, rule in enumerate(RULES):
-        mean[place] = hyper.unit * rule.points
+        mean[place] = 0.0 if rule.id in forgotten else hyper.unit * rule.points
         spread[place] = hyper.unit * abs(rule.points) * hyper.freedom
     for place, name in enumerate(TERM_NAMES[len(RULES) :], start=len(RULES)):
         kind, _, degree = name.partition(" ")
@@ -128,10 +136,12 @@ def prior(hyper: Hyper) -> tuple[Array, Array]:
     return mean, spread
 
 
-def posterior(found: Iterable[Statistics], hyper: Hyper) -> Posterior:
-    """Combine groups with the prior."""
+def posterior(
+    found: Iterable[Statistics], hyper: Hyper, forgotten: frozenset[str] = frozenset()
+) -> Posterior:
+    """Combine groups with the prior; see `prior` for `forgotten`."""
     some = list(found)
-    mean, spread = prior(hyper)
+    mean, spread = prior(hyper, forgotten)
     gram = np.sum([one.gram for one in some], axis=0) if some else np.zeros((len(mean),) * 2)
     moment = np.sum([one.moment for one in some], axis=0) if some else np.zeros(len(mean))
     square = sum(one.square for one in some)
@@ -149,7 +159,11 @@ def posterior(found: Iterable[Statistics], hyper: Hyper) -> Posterior:
     return Posterior(mean + inverse.T @ solved, inverse.T @ inverse, float(evidence))
 
 
-def prediction_noise(examples: float, slopes: Array, hyper: Hyper) -> float:
-    """Variance of what a new source adds to each strategy independently, in square logits."""
+def prediction_noise(
+    strategies: Sequence[str], examples: float, slopes: Array, hyper: Hyper
+) -> Array:
+    """Variance of what a new source adds to each strategy on its own, in square logits."""
     factor = float(narrowed(examples, hyper.narrowing)) ** 2
-    return float(hyper.group**2 * (slopes @ slopes) + factor * (hyper.block**2 + hyper.noise**2))
+    wide = np.array([hyper.words**2 if name == "hard_prompt" else 1.0 for name in strategies])
+    shared = hyper.group**2 * float(slopes @ slopes) + factor * hyper.block**2
+    return np.asarray(wide * shared + factor * hyper.noise**2)

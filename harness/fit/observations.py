@@ -103,6 +103,7 @@ def situation_of(context: Context) -> Resolved:
         "classes": context.classes if (context.classes or 0) >= 2 else None,
         "examples": context.examples,
         "shift": context.shift,
+        "robust": True if context.split == "ood" else None,
     }
     known = {name: value for name, value in said.items() if value not in (None, "")}
     return resolve(Situation.from_mapping(known), assume_hardware=False)

@@ -23,6 +23,8 @@ from harness.fit.observations import Array, Table
 LEVEL_DEGREES = ("one", "examples", "per_class", "shift", "size", "image")
 _LEVEL_PLACES = [DEGREES.index(name) for name in LEVEL_DEGREES]
 COVERAGE = 0.8
+_RULED_OUT = 10.0
+"""Logits by which a strategy trails that is not possible with the family."""
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,11 @@ def predict(
     """Predict cases of sources that the posterior has not seen."""
     found = []
     for case in cases:
-        mean = case.terms @ fitted.mean
-        alone = prediction_noise(case.examples, case.slopes, setting.hyper)
+        # what `advise` rules out it does not choose, however good it was in print
+        mean = case.terms @ fitted.mean - np.where(case.possible, 0.0, _RULED_OUT)
+        alone = prediction_noise(case.strategies, case.examples, case.slopes, setting.hyper)
         variance = setting.inflation * (
-            case.terms @ fitted.covariance @ case.terms.T + alone * np.eye(len(mean))
+            case.terms @ fitted.covariance @ case.terms.T + np.diag(alone)
         )
         points = float(np.exp(level @ level_row(case)))
         found.append(
@@ -113,7 +116,7 @@ class Folds:
         self._known: dict[tuple[float, ...], dict[str, Statistics]] = {}
 
     def of(self, hyper: Hyper) -> Mapping[str, Statistics]:
-        key = (hyper.group, hyper.block, hyper.noise, hyper.narrowing)
+        key = (hyper.group, hyper.block, hyper.noise, hyper.narrowing, hyper.words)
         if key not in self._known:
             self._known[key] = statistics(self.rows, hyper)
         return self._known[key]
@@ -145,7 +148,7 @@ class Folds:
 def calibrated(setting: Setting, predicted: Sequence[Prediction]) -> Setting:
     """Choose inflation and interval on predictions made with an inflation of 1."""
     inflation = min(
-        (0.5, 0.7, 0.85, 1.0, 1.25, 1.5, 2.0),
+        (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0),
         key=lambda one: float(np.mean([_surprise(each, one) for each in predicted])),
     )
     ratios = []

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from advisor.rules import DIRECTIONS
 from advisor.scoring import stated_score
 from advisor.traits import STRATEGIES
 from harness.fit.cases import Case
@@ -19,7 +18,7 @@ Rival = Callable[[Sequence[Case], Sequence[Case]], Picks]
 
 _AMBITION = ("full_finetune", "soft_prompt", "linear_probe", "hard_prompt")
 """Where the wanted strategy was not measured, the next in this order is taken: what trains most."""
-_TREES = 300
+_TREES = 200
 
 
 def always(strategy: str) -> Rival:
@@ -68,7 +67,7 @@ def _of_nearest(known: Sequence[Case], case: Case) -> int:
 
 
 def forest(known: Sequence[Case], asked: Sequence[Case]) -> Picks:
-    """A random forest on the same features: degrees, strengths of rules, and the strategy.
+    """A random forest on the same features: the degrees of the situation and the strategy.
 
     It predicts points above the mean of the case.
 
@@ -88,10 +87,9 @@ def forest(known: Sequence[Case], asked: Sequence[Case]) -> Picks:
 
 
 def _rows(case: Case) -> np.ndarray:
-    rules = case.terms[:, : len(DIRECTIONS) - 1]
     names = [[float(name == one) for one in STRATEGIES] for name in case.strategies]
     same = np.tile(case.degrees, (len(case.strategies), 1))
-    return np.hstack([names, same, rules])
+    return np.hstack([names, same])
 
 
 RIVALS: dict[str, Rival] = {

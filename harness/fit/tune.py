@@ -12,11 +12,13 @@ from harness.fit.predict import Folds, Prediction, Setting, calibrated
 
 START = Hyper()
 GRID: dict[str, tuple[float, ...]] = {
-    "freedom": (0.3, 0.5, 0.8),
-    "group": (0.1, 0.15, 0.2),
+    "freedom": (0.3, 0.4, 0.6),
     "mechanism": (0.1, 0.2, 0.3),
+    "other": (0.05, 0.07, 0.1),
 }
 """What is tried, one after the other; the others stay as stated."""
+_WORTH = 0.02
+"""How much the loss must fall for a change: less is what another draw of sources would undo."""
 
 
 def tuned(folds: Folds, cases: Sequence[Case], without: frozenset[str] = frozenset()) -> Setting:
@@ -29,7 +31,7 @@ def tuned(folds: Folds, cases: Sequence[Case], without: frozenset[str] = frozens
     for name, values in GRID.items():
         for value in values:
             tried = hyper._replace(**{name: value})
-            if tried != hyper and (found := loss(tried)) < least - 1e-6:
+            if tried != hyper and (found := loss(tried)) < least - _WORTH:
                 hyper, least = tried, found
     setting = Setting(hyper)
     return calibrated(setting, folds.left_out(setting, cases, without))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from advisor.learned.artefact import RULES
 from harness.fit.cases import Case, cases
-from harness.fit.model import Hyper, posterior
+from harness.fit.model import posterior
 from harness.fit.observations import Array, Compared, Table, table
 from harness.fit.predict import Folds, Prediction, Setting, fit_level, predict
 from harness.fit.rivals import RIVALS
@@ -34,6 +35,11 @@ DATA_FOLDS = 8
 TOLERANCES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
 REFERENCE = "always full fine-tuning"
 Say = Callable[[str], None]
+_VISUAL_PROMPTS = (
+    "visual_prompts_suit_few_labels",
+    "visual_prompts_want_labelled_pretraining",
+    "masked_autoencoders_want_their_weights_moved",
+)
 
 
 @dataclass(frozen=True)
@@ -211,51 +217,89 @@ def _savings(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
     return {"full": float(full.mean()), "full_balanced": balanced(full, groups), "table": table}
 
 
-def ablations(
-    contexts: Sequence[Compared], left: LeftOut, asked: Sequence[Case], say: Say
-) -> dict[str, dict[str, float]]:
-    """Regret and log loss without rules, without evidence and without domain shift.
+READ_FROM: dict[str, tuple[str, ...]] = {
+    "vtab_1k_baselines": _VISUAL_PROMPTS,
+    "han2024_vpt_or_ft": _VISUAL_PROMPTS,
+    "prompt_tuning_lester": (
+        "many_labels_soft_beats_hard",
+        "prompt_tuning_needs_scale",
+        "a_frozen_body_is_robust",
+    ),
+    "lora_paper": ("labels_train_a_subset",),
+    "tfew_paper": ("large_models_tune_a_subset",),
+}
+"""Source group -> rules whose stated size was read from tables that are in it."""
+_KIN = (frozenset({"vtab_1k_baselines", "han2024_vpt_or_ft"}),)
+"""Groups without common baselines that yet study the same: one paper's sweep of another's method."""
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What is taken away.
+
+    Attributes:
+        rules, evidence, shift: Whether there are any.
+        read: Whether rules keep the size that was read from a source that is left out.
+        kin: Whether groups that study the same stay when one is left out.
+    """
+
+    rules: bool = True
+    evidence: bool = True
+    shift: bool = True
+    read: bool = True
+    kin: bool = True
+
+
+ABLATIONS = {
+    "all": Ablation(),
+    "no rules": Ablation(rules=False),
+    "no evidence": Ablation(evidence=False),
+    "no shift": Ablation(shift=False),
+    "no rule read from a source left out": Ablation(read=False),
+    "both groups on visual prompts left out": Ablation(kin=False),
+    "the two last together": Ablation(read=False, kin=False),
+}
+
+
+def ablations(contexts: Sequence[Compared], left: LeftOut, say: Say) -> dict[str, dict[str, float]]:
+    """Regret and log loss with something taken away.
 
     Each source is predicted under the settings that were tuned without it.
     """
-    say("ablations")
     shiftless = [
         replace(one, situation=one.situation._replace(shift=_USUAL_SHIFT)) for one in contexts
     ]
-    ways: dict[str, tuple[Sequence[Compared], Callable[[Hyper], Hyper], bool]] = {
-        "all": (contexts, lambda hyper: hyper, True),
-        "no rules": (contexts, lambda hyper: hyper._replace(unit=_NO_RULES), True),
-        "no evidence": (contexts, lambda hyper: hyper, False),
-        "no shift": (shiftless, lambda hyper: hyper, True),
-    }
-    return {
-        name: _ablated(some, change, left.settings, sees=sees)
-        for name, (some, change, sees) in ways.items()
-    }
+    whole, without = ((cases(some), Folds(table(some))) for some in (contexts, shiftless))
+    found = {}
+    for name, ablation in ABLATIONS.items():
+        say(f"ablation: {name}")
+        asked, folds = whole if ablation.shift else without
+        found[name] = _ablated(asked, folds, left.settings, ablation)
+    return found
 
 
 _USUAL_SHIFT = 0.4
 """At which the degree of shift is zero."""
-_NO_RULES = 1e-6
 
 
 def _ablated(
-    contexts: Sequence[Compared],
-    change: Callable[[Hyper], Hyper],
-    settings: dict[str, Setting],
-    *,
-    sees: bool,
+    asked: Sequence[Case], folds: Folds, settings: dict[str, Setting], ablation: Ablation
 ) -> dict[str, float]:
-    asked, folds = cases(contexts), Folds(table(contexts))
     predicted: list[Prediction] = []
-    for group, tuned_without in settings.items():
-        setting = tuned_without._replace(hyper=change(tuned_without.hyper))
-        seen: Iterable[Any] = (
-            one for name, one in folds.of(setting.hyper).items() if sees and name != group
-        )
-        rest = [case for case in asked if case.group != group]
+    for group, setting in settings.items():
+        kin = next((some for some in _KIN if group in some), frozenset({group}))
+        out = frozenset({group}) if ablation.kin else kin
+        forgotten = frozenset(READ_FROM.get(group, ())) if not ablation.read else frozenset()
+        if not ablation.rules:
+            forgotten = frozenset(rule.id for rule in RULES)
+        seen = [
+            one
+            for name, one in folds.of(setting.hyper).items()
+            if ablation.evidence and name not in out
+        ]
+        rest = [case for case in asked if case.group not in out]
         mine = [case for case in asked if case.group == group]
-        fitted = posterior(seen, setting.hyper)
+        fitted = posterior(seen, setting.hyper, forgotten)
         predicted += predict(fitted, setting, fit_level(rest), mine)
     several = [each.case for each in predicted]
     losses = log_losses(several, [each.p for each in predicted])
