@@ -127,12 +127,17 @@ def _prospects(model: Artefact, rows: list[_Answered]) -> Iterator[dict[str, tup
     )
     spread = terms * np.array(model.spread)
     lowered = terms @ np.array(model.reduction).T
-    alone = np.array([own_variance(model, each.situation) for each in rows])
+    alone = np.array(
+        [
+            own_variance(model, each.situation, [one.strategy for one in some])
+            for each, some in zip(rows, feasible, strict=True)
+        ]
+    )
     size = terms.shape[1]
     variance = model.noise["inflation"] * (
         spread @ spread.transpose(0, 2, 1)
         - lowered @ lowered.transpose(0, 2, 1)
-        + alone[:, None, None] * np.eye(size)
+        + alone[:, :, None] * np.eye(size)
     )
     means = np.array([[one.score for one in some] for some in feasible]) / POINTS_PER_LOGIT
     steps = np.array(model.nodes)[:, :size] @ np.linalg.cholesky(variance).transpose(0, 2, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from advisor.inference import Resolved, resolve
 from advisor.learned.artefact import Artefact, artefact
@@ -72,14 +72,16 @@ def worthwhile_pilot(s: Resolved, order: Sequence[Scored]) -> Pilot | None:
 
 
 def cheapest(
-    order: Sequence[Scored], found: dict[str, Expected], tolerance: float
-) -> tuple[str, float] | None:
+    order: Sequence[Scored], scores: Mapping[str, float], tolerance: float
+) -> tuple[str, float]:
     """The candidate that takes least training within the tolerance, and the points it is expected
-    to trail the best feasible one; None without probabilities."""
-    if not found:
-        return None
-    most = max(each.score for each in found.values())
-    behind = {name: most - each.score for name, each in found.items()}
+    to trail the best feasible one.
+
+    Args:
+        scores: Expected score of each feasible candidate, in points; not empty.
+    """
+    most = max(scores.values())
+    behind = {name: most - score for name, score in scores.items()}
     cost = {each.traits.id: (each.costs.training.flops, each.costs.serving.flops) for each in order}
     name = cheapest_within(behind, cost, tolerance)
     return name, behind[name]

@@ -210,8 +210,12 @@ class Recommendation(_Answer):
     def cheapest(self) -> tuple[str, float] | None:
         """The candidate that takes least training of those expected to trail the best by no more
         than the tolerance, and by how many points; None without probabilities."""
-        found = prospects(_without_question(self.situation), self._ranked)
-        return cheapest(self._ranked, found, self.tolerance)
+        scores = {
+            each.strategy: each.expected_score
+            for each in self.recommendations
+            if each.expected_score is not None
+        }
+        return cheapest(self._ranked, scores, self.tolerance) if scores else None
 
     @cached_property
     def learning_curves(self) -> tuple[dict[str, object], ...]:

@@ -109,18 +109,19 @@ def _effects(
     if model is None:
         told = ((rule, rule.effect(features, situation)) for rule in directions)
         return tuple((rule, points) for rule, points in told if points), ()
-    effects, turned = [], []
+    effects: list[tuple[Direction, float]] = [(START, float(START.points))]
+    turned = []
+    total = effects[0][1]
     measured = dot(model.weights[traits.id], case.degrees)
-    total = 0.0
     for rule in directions:
-        strength = rule.strength(features, situation)
-        size = float(rule.points) if rule is START else POINTS_PER_LOGIT * model.rules[rule.id]
+        if rule is START or not (strength := rule.strength(features, situation)):
+            continue
+        size = model.rules[rule.id]
         if size * rule.points < 0:
             # that is the measurements' to say, not the rule's
-            if strength:
-                turned.append(rule.id)
-            measured += size * strength / POINTS_PER_LOGIT
-        elif points := in_steps(size * strength):
+            turned.append(rule.id)
+            measured += size * strength
+        elif points := in_steps(POINTS_PER_LOGIT * size * strength):
             effects.append((rule, points))
             total += points
     learned = in_steps(min(max(total + POINTS_PER_LOGIT * measured, 0.0), 100.0) - total)

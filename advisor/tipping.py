@@ -10,13 +10,13 @@ from typing import NamedTuple
 from advisor.inference import Resolved, resolve
 from advisor.learned.artefact import POINTS_PER_LOGIT, artefact
 from advisor.learned.expect import design
-from advisor.learned.outlook import covariance, deviation
+from advisor.learned.outlook import known_deviation
 from advisor.scoring import leader, ranked
 from advisor.situation import Situation
 
 _MOST_EXAMPLES = 10**9
 _LEAST_PARAMS, _MOST_PARAMS = 10**6, 10**13
-_STEP = 10**0.5
+_STEP = 10
 """Counts are searched outward in steps of this ratio, then bisected to within 2%."""
 _SHIFT_STEP = 0.1
 _QUANTILE_80 = 1.2816
@@ -148,12 +148,13 @@ def _interval(question: _Question, point: TippingPoint) -> tuple[float, float] |
         return None
     below, above = _around(point)
     pair = (question.first, point.becomes)
-    at = [question.with_value(point.field, value) for value in (below, point.to, above)]
-    before, _, after = (_lead(s, pair) for s in at)
+    before, after = (
+        _lead(question.with_value(point.field, value), pair) for value in (below, above)
+    )
     if before is None or after is None or before == after:
         return None
-    variance = covariance(model, at[1], design(at[1], pair), in_new_source=False)
-    off = abs(_QUANTILE_80 * deviation(variance, 0, 1) / (after - before))
+    one, other = design(question.with_value(point.field, point.to), pair)
+    off = abs(_QUANTILE_80 * known_deviation(model, one, other) / (after - before))
     if point.field == "shift":
         off *= above - below
         return max(point.to - off, 0.0), min(point.to + off, 1.0)

@@ -38,9 +38,10 @@ class Artefact:
         spread: Prior standard deviation of every term in logits, shape (len(NAMES),).
         reduction: How evidence lowers the prior covariance of the terms, shape (rank, len(NAMES)):
             covariance = diag(spread^2) - reduction' reduction.
-        noise: What a new source adds to each strategy on its own: `group` with its `slopes`, and
-            `single` with `narrowing`, standard deviations in logits; `inflation` of all variances;
-            `pilot`, of one measurement of one's own.
+        noise: What a new source adds to each strategy on its own, standard deviations in logits:
+            `group` along its `slopes`, `block` of the data set and `single` of one measurement,
+            which `narrowing` shrinks; `words` is a factor on the first two for hard prompting,
+            `inflation` one on all variances.
         level: Degree -> weight; they add up to the logarithm of points per logit.
         interval: Half the width of an 80% interval in standard deviations.
         nodes: Points of a standard normal in 8 dimensions; their negatives belong to them.
@@ -90,8 +91,13 @@ def _in_order(raw: dict[str, Any], values: list[float], *, new: float) -> list[f
 
 
 def _weights(traits: Traits, means: dict[str, float]) -> tuple[float, ...]:
-    kinds = [kind.id for kind in KINDS if kind.about(traits)]
-    return tuple(sum(means.get(f"{kind} {degree}", 0.0) for kind in kinds) for degree in DEGREES)
+    """Sum over the kinds a strategy is of, for each degree."""
+    weights = dict.fromkeys(DEGREES, 0.0)
+    for kind in KINDS:
+        if kind.about(traits):
+            for degree in kind.degrees:
+                weights[degree] += means.get(f"{kind.id} {degree}", 0.0)
+    return tuple(weights.values())
 
 
 def dot(one: tuple[float, ...], other: tuple[float, ...]) -> float:

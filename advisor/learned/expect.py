@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from advisor.features import featurize
 from advisor.inference import Resolved
 from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
 from advisor.learned.basis import degrees
 from advisor.learned.outlook import (
+    Matrix,
     Row,
     covariance,
     design_row,
@@ -54,6 +57,12 @@ def design(s: Resolved, strategies: Sequence[str]) -> list[Row]:
     return [design_row(s, features, values, STRATEGIES[name]) for name in strategies]
 
 
+@lru_cache(maxsize=8)
+def variance_of(model: Artefact, s: Resolved, names: tuple[str, ...]) -> Matrix:
+    """Covariance of strategies' scores in a new source; remembered, since several ask for it."""
+    return covariance(model, s, design(s, names), names)
+
+
 def expected(
     model: Artefact, s: Resolved, feasible: Sequence[Standing], reference: Standing
 ) -> list[Expected]:
@@ -62,17 +71,19 @@ def expected(
     Args:
         reference: The best of the candidates when all access is given; feasible or not.
     """
-    everyone = [*feasible, reference]
-    variance = covariance(model, s, design(s, [one.strategy for one in everyone]))
+    names = tuple(one.strategy for one in feasible)
+    known = names.index(reference.strategy) if reference.strategy in names else len(names)
+    everyone = names if known < len(names) else (*names, reference.strategy)
+    variance = variance_of(model, s, everyone)
     points = points_per_logit(model, s)
-    means = [one.score / POINTS_PER_LOGIT for one in everyone]
-    last = len(feasible)
-    seen = outlook(model, means[:last], [row[:last] for row in variance[:last]], points)
+    means = [one.score / POINTS_PER_LOGIT for one in feasible]
+    top = reference.score / POINTS_PER_LOGIT
+    last = len(names)
+    seen = outlook(model, means, [row[:last] for row in variance[:last]], points)
     found = []
-    for i, one in enumerate(feasible):
-        centre = points * (means[i] - means[last])
-        same = one.strategy == reference.strategy
-        half = 0.0 if same else points * model.interval * deviation(variance, i, last)
+    for i, mean in enumerate(means):
+        centre = points * (mean - top)
+        half = points * model.interval * deviation(variance, i, known)
         found.append(
             Expected(seen.p_best[i], centre, (centre - half, centre + half), seen.regret[i])
         )

@@ -6,8 +6,8 @@ from math import erf, exp, pi, sqrt
 
 from advisor.inference import Resolved
 from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
-from advisor.learned.expect import Standing, design
-from advisor.learned.outlook import covariance, deviation, points_per_logit
+from advisor.learned.expect import Standing, variance_of
+from advisor.learned.outlook import deviation, points_per_logit
 
 TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def pilot(
     """
     if len(order) < 2:
         return None
-    variance = covariance(model, s, design(s, [one.strategy for one in order]))
+    variance = variance_of(model, s, tuple(one.strategy for one in order))
     points = points_per_logit(model, s)
     found = [_pilot(model, order, variance, i, points, seconds) for i in range(1, len(order))]
     best = max(found, key=lambda one: one.gain)
@@ -119,7 +119,7 @@ def _pilot(
 ) -> Pilot:
     lead = (order[0].score - order[i].score) / POINTS_PER_LOGIT
     prior = deviation(variance, 0, i) ** 2
-    noise = 2 * model.noise["pilot"] ** 2
+    noise = 2 * model.noise["single"] ** 2
     spread = prior / sqrt(prior + noise)
     away = lead / spread
     loss = exp(-away * away / 2) / sqrt(2 * pi) - away * _above(away)

@@ -66,13 +66,11 @@ def nearest(s: Resolved, strategies: Sequence[str], most: int = 3) -> tuple[Near
     """
     try:
         with open(PATH, encoding="utf-8") as file:
-            known = file.read().splitlines()
+            known = file.read()
     except FileNotFoundError:
         return ()
-    start = f"{s.family}\t"
-    lines = [line[len(start) :] for line in known if line.startswith(start)]
-    found = sorted(_measured(s, strategies, lines), key=lambda one: one[0])
-    sources = [line.split("\t")[2:] for line in known if line.startswith("source\t")]
+    found = sorted(_measured(s, strategies, _lines(known, s.family)), key=lambda one: one[0])
+    sources = [line.split("\t")[1:] for line in _lines(known, "source")]
     kept: list[Nearby] = []
     for distance, fields in found:
         if fields[6] not in {one.data for one in kept}:
@@ -80,6 +78,17 @@ def nearest(s: Resolved, strategies: Sequence[str], most: int = 3) -> tuple[Near
         if len(kept) == most:
             break
     return tuple(kept)
+
+
+def _lines(known: str, first: str) -> list[str]:
+    """Lines that start with a word, without it; they stand together."""
+    start = known.find(f"{first}\t")
+    if start > 0:
+        start = known.find(f"\n{first}\t") + 1
+    if start < 0 or not known.startswith(f"{first}\t", start):
+        return []
+    end = known.find("\n", known.rfind(f"\n{first}\t") + 1)
+    return [line[len(first) + 1 :] for line in known[start : end + 1].splitlines()]
 
 
 def _measured(

@@ -13,7 +13,12 @@ from advisor.features import Features
 from advisor.inference import Resolved
 from advisor.learned.artefact import RULES, Artefact, dot
 from advisor.learned.basis import DEGREES, KINDS, TERMS, degrees
-from advisor.traits import Traits
+from advisor.rules.base import prompts_in_words
+from advisor.traits import STRATEGIES, Traits
+
+TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Row = tuple[float, ...]
 Matrix = list[list[float]]
@@ -47,38 +52,54 @@ def design_row(s: Resolved, features: Features, values: Row, traits: Traits) -> 
     )
 
 
-def covariance(
-    model: Artefact, s: Resolved, rows: list[Row], *, in_new_source: bool = True
-) -> Matrix:
-    """Of the candidates' scores, in square logits.
+def covariance(model: Artefact, s: Resolved, rows: list[Row], names: Sequence[str]) -> Matrix:
+    """Of the candidates' scores in a new source, in square logits.
 
     Args:
-        rows: One design row per candidate.
-        in_new_source: With what a new source, data set and run add; else on average over those.
+        rows: One design row per candidate; names: their strategy ids.
     """
-    spread = [tuple(a * b for a, b in zip(row, model.spread, strict=True)) for row in rows]
+    spread = [tuple(map(mul, row, model.spread)) for row in rows]
     lowered = [tuple(dot(direction, row) for direction in model.reduction) for row in rows]
-    alone = own_variance(model, s) if in_new_source else 0.0
+    alone = own_variance(model, s, names)
     inflation = model.noise["inflation"]
     size = range(len(rows))
     return [
         [
             inflation
-            * (dot(spread[i], spread[j]) - dot(lowered[i], lowered[j]) + (alone if i == j else 0.0))
+            * (
+                dot(spread[i], spread[j])
+                - dot(lowered[i], lowered[j])
+                + (alone[i] if i == j else 0.0)
+            )
             for j in size
         ]
         for i in size
     ]
 
 
-def own_variance(model: Artefact, s: Resolved) -> float:
-    """Variance that each candidate has for itself: sources, data sets and runs differ."""
+def known_deviation(model: Artefact, one: Row, other: Row) -> float:
+    """Standard deviation of the difference between two design rows over an average of sources,
+    data sets and runs, in logits."""
+    apart = tuple(map(sub, one, other))
+    spread = tuple(map(mul, apart, model.spread))
+    lowered = tuple(dot(direction, apart) for direction in model.reduction)
+    return sqrt(max(model.noise["inflation"] * (dot(spread, spread) - dot(lowered, lowered)), 0.0))
+
+
+def own_variance(model: Artefact, s: Resolved, names: Sequence[str]) -> list[float]:
+    """Variance that each candidate has for itself: sources, data sets and runs differ. For hard
+    prompting sources and data sets differ more: nothing of it is fitted to the data at hand."""
     noise = model.noise
     values = degrees(s)
     decades = min(max(log10(max(s.examples, 1)) - 3, -3), 3)
     narrow = 10 ** (-2 * noise["narrowing"] * decades)
     slopes = sum(values[_PLACE[name]] ** 2 for name in noise["slopes"])
-    return float(noise["group"] ** 2 * slopes + narrow * noise["single"] ** 2)
+    shared = noise["group"] ** 2 * slopes + narrow * noise["block"] ** 2
+    single = narrow * noise["single"] ** 2
+    wide = noise["words"] ** 2
+    return [
+        single + (wide * shared if prompts_in_words(STRATEGIES[name]) else shared) for name in names
+    ]
 
 
 def points_per_logit(model: Artefact, s: Resolved) -> float:
@@ -95,17 +116,18 @@ def outlook(model: Artefact, means: list[float], variance: Matrix, points: float
         points: Per logit.
     """
     root = [tuple(row[: i + 1]) for i, row in enumerate(cholesky(variance))]
-    wins, behind = [0.5] * len(means), [0.0] * len(means)
+    wins, highest = [0.5] * len(means), 0.0
     for node in model.nodes:
         steps = [sum(map(mul, row, node)) for row in root]
         for drawn in (list(map(add, means, steps)), list(map(sub, means, steps))):
             most = max(drawn)
             wins[drawn.index(most)] += 1
-            behind = [so_far + most - one for so_far, one in zip(behind, drawn, strict=True)]
+            highest += most
     draws = 2 * len(model.nodes)
+    # a node and its negative cancel: each candidate's own mean over the draws is its mean
     return Outlook(
         [one / (draws + 0.5 * len(means)) for one in wins],
-        [points * one / draws for one in behind],
+        [max(points * (highest / draws - one), 0.0) for one in means],
     )
 
 

@@ -24,7 +24,7 @@ from harness.fit.predict import LEVEL_DEGREES, Folds, Setting, fit_level
 
 MODEL_FILE, NEAREST_FILE = "artefact.json", "nearest.tsv"
 SCHEMA_VERSION = 1
-_KEPT = 0.99
+_KEPT = 0.97
 """Share of what evidence takes off the prior variance of the differences that is kept."""
 
 
@@ -65,9 +65,10 @@ def model_of(
         "noise": {
             "group": hyper.group,
             "slopes": list(SLOPES),
-            "single": round(float(np.hypot(hyper.block, hyper.noise)), 6),
+            "block": hyper.block,
+            "words": hyper.words,
+            "single": hyper.noise,
             "narrowing": hyper.narrowing,
-            "pilot": hyper.noise,
             "inflation": setting.inflation,
         },
         "level": dict(zip(LEVEL_DEGREES, _short(fit_level(asked)), strict=True)),
