@@ -6,16 +6,27 @@ import csv
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from advisor.errors import AdviceError, DataError, OutputError, SpecError, UnknownName
-from advisor.recommend import Recommendation, advise
+from advisor.inference import Resolved, resolve
+from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
+from advisor.learned.expect import design
+from advisor.learned.outlook import own_variance, points_per_logit
+from advisor.prospects import reference, standings, trusted
+from advisor.scoring import Scored, ranked
 from advisor.situation import KEYS, Situation
 from advisor.traits import CORE, STRATEGIES
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ANSWERS = ("score", "p_best", "expected", "feasible")
 _KEYS = frozenset(key.name for key in KEYS)
 _HARDWARE = ("gpu_memory", "gpus")
+_AT_ONCE = 2_000
+"""Rows that are held in memory together."""
 
 
 def advise_batch(source: str, target: str) -> int:
@@ -27,7 +38,7 @@ def advise_batch(source: str, target: str) -> int:
     strategies that are no candidate of a row, and probabilities nobody has validated, stay empty. A row that
     names its candidates and no hardware is ranked without the usual assumption of a node.
 
-    The file is read twice and never held in memory. The target appears only when it is complete.
+    The file is read twice and never held in memory whole. The target appears only when it is complete.
 
     Returns:
         Number of rows.
@@ -54,33 +65,116 @@ def advise_batch(source: str, target: str) -> int:
         writer = csv.DictWriter(out, [*columns, *answers], lineterminator="\n")
         writer.writeheader()
         rows = 0
-        for row, where in _rows(csv.DictReader(file), source):
-            writer.writerow(row | _answer(row, where))
-            rows += 1
+        placed = _rows(csv.DictReader(file), source)
+        while some := list(islice(placed, _AT_ONCE)):
+            answered = [_answer(row, where) for row, where in some]
+            for (row, _), cells in zip(some, _with_prospects(answered), strict=True):
+                writer.writerow(row | cells)
+            rows += len(some)
     return rows
 
 
-def _answer(row: dict[str, str], where: str) -> dict[str, object]:
+class _Answered(NamedTuple):
+    """A row's situation and its candidates in the order of the advice."""
+
+    situation: Resolved
+    order: list[Scored]
+
+
+def _answer(row: dict[str, str], where: str) -> _Answered:
     given = {
         _key(name): value for name, value in row.items() if _key(name) in _KEYS and value.strip()
     }
     hardware_said = any(name in given for name in _HARDWARE)
     try:
-        answer = advise(
-            Situation.from_mapping(given),
-            assume_hardware=hardware_said or "candidates" not in given,
-        )
+        situation = Situation.from_mapping(given)
+        s = resolve(situation, assume_hardware=hardware_said or "candidates" not in given)
     except AdviceError as error:
         raise SpecError(f"{where}: {error}") from None
-    return _cells(answer)
+    # asking about a prompt full of examples does not make hard prompting that expensive
+    s = s._replace(demonstrations=None)
+    return _Answered(s, ranked(s, s.candidates))
 
 
-def _cells(answer: Recommendation) -> dict[str, object]:
-    cells: dict[str, object] = {"best": answer.best.strategy if answer.best else ""}
-    for each in answer.recommendations:
-        values = (each.score, each.p_best, each.expected_score, int(each.feasible))
+def _with_prospects(answered: list[_Answered]) -> Iterator[dict[str, object]]:
+    """The cells of each row; probabilities of all rows are worked out together."""
+    model = trusted()
+    found: dict[int, dict[str, tuple[float, float]]] = {}
+    if model is not None:
+        by_size: dict[int, list[int]] = {}
+        for place, each in enumerate(answered):
+            by_size.setdefault(len(standings(each.order)), []).append(place)
+        for size, places in by_size.items():
+            if size:
+                some = [answered[place] for place in places]
+                found.update(zip(places, _prospects(model, some), strict=True))
+    for place, each in enumerate(answered):
+        yield _cells(each.order, found.get(place, {}))
+
+
+def _prospects(model: Artefact, rows: list[_Answered]) -> Iterator[dict[str, tuple[float, float]]]:
+    """Strategy -> (P(best), expected score) for rows with equally many feasible candidates: what
+    `advisor.learned.expect` works out for one, for all at once."""
+    import numpy as np
+
+    feasible = [standings(each.order) for each in rows]
+    best = [reference(each.situation, each.order) for each in rows]
+    terms = np.array(
+        [
+            design(each.situation, [one.strategy for one in some])
+            for each, some in zip(rows, feasible, strict=True)
+        ]
+    )
+    spread = terms * np.array(model.spread)
+    lowered = terms @ np.array(model.reduction).T
+    alone = np.array(
+        [
+            own_variance(model, each.situation, [one.strategy for one in some])
+            for each, some in zip(rows, feasible, strict=True)
+        ]
+    )
+    size = terms.shape[1]
+    variance = model.noise["inflation"] * (
+        spread @ spread.transpose(0, 2, 1)
+        - lowered @ lowered.transpose(0, 2, 1)
+        + alone[:, :, None] * np.eye(size)
+    )
+    means = np.array([[one.score for one in some] for some in feasible]) / POINTS_PER_LOGIT
+    steps = np.array(model.nodes)[:, :size] @ np.linalg.cholesky(variance).transpose(0, 2, 1)
+    wins = _wins(means, steps)
+    for each, some, standing, row in zip(rows, feasible, best, wins, strict=True):
+        points = points_per_logit(model, each.situation)
+        yield {
+            one.strategy: (float(p), points * (one.score - standing.score) / POINTS_PER_LOGIT)
+            for one, p in zip(some, row, strict=True)
+        }
+
+
+def _wins(means: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Share of the drawn worlds in which each candidate is first, shape (rows, candidates).
+
+    Args:
+        means: Shape (rows, candidates); steps: away from them, shape (rows, nodes, candidates).
+    """
+    import numpy as np
+
+    first = np.concatenate(
+        [(means[:, None, :] + steps).argmax(axis=2), (means[:, None, :] - steps).argmax(axis=2)],
+        axis=1,
+    )
+    size = means.shape[1]
+    counts = (first[:, :, None] == np.arange(size)).sum(axis=1)
+    return np.asarray((counts + 0.5) / (first.shape[1] + 0.5 * size))
+
+
+def _cells(order: list[Scored], found: dict[str, tuple[float, float]]) -> dict[str, object]:
+    cells: dict[str, object] = {"best": order[0].traits.id if order[0].score is not None else ""}
+    for each in order:
+        id = each.traits.id
+        p_best, expected = found.get(id, (None, None))
+        values = (each.score, p_best, expected, int(each.score is not None))
         for name, value in zip(ANSWERS, values, strict=True):
-            cells[f"{name}_{each.strategy}"] = "" if value is None else value
+            cells[f"{name}_{id}"] = "" if value is None else value
     return cells
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from advisor.catalogue import cost_check
 from advisor.costs import FORMULAS, BreakEven, Costs
+from advisor.explain_evidence import how_sure, learning_curves, name_of, percent
 from advisor.quantities import (
     format_bytes,
     format_count,
@@ -14,7 +15,7 @@ from advisor.quantities import (
 )
 from advisor.recommend import Reason, Recommendation, StrategyAdvice
 from advisor.terminal import Style, bullets, paragraph
-from advisor.traits import STRATEGIES
+from advisor.tipping import TippingPoint
 
 _NAME_WIDTH, _BAR_WIDTH = 21, 10
 _START = "start"
@@ -33,6 +34,7 @@ def to_text(recommendation: Recommendation, style: Style, *, explain: bool = Fal
     sections = [
         _question(recommendation, style),
         _table(recommendation, style),
+        how_sure(recommendation, style),
         _why_first(recommendation, style, explain=explain),
         _others(recommendation, style, explain=explain),
         _impossible(recommendation, style, explain=explain),
@@ -41,6 +43,7 @@ def to_text(recommendation: Recommendation, style: Style, *, explain: bool = Fal
         _break_even(recommendation, style),
         _notes(recommendation, style, explain=explain),
         _assumptions(recommendation, style),
+        learning_curves(recommendation, style) if explain else iter(()),
         _formulas(recommendation, style) if explain else iter(()),
         _next(recommendation, style),
     ]
@@ -76,8 +79,9 @@ def _table(r: Recommendation, style: Style) -> Iterator[str]:
         yield style.paint("red", "No candidate is possible here.")
         return
     yield style.paint("dim", f"{'training':>62}{'serving':>18}")
+    known = "P(best)" if feasible[0].p_best is not None else ""
     columns = (
-        f"{'score':>5} {'':{_BAR_WIDTH}} {'memory':>8} {'time':>9} {'cost':>8} {'per 1,000':>9}"
+        f"{'score':>5} {known:>{_BAR_WIDTH}} {'memory':>8} {'time':>9} {'cost':>8} {'per 1,000':>9}"
     )
     yield style.paint("dim", f"  # {'strategy':{_NAME_WIDTH}} {columns}")
     for each in feasible:
@@ -89,8 +93,10 @@ def _table(r: Recommendation, style: Style) -> Iterator[str]:
 def _row(advice: StrategyAdvice, style: Style) -> str:
     assert advice.score is not None
     training, serving = advice.costs.training, advice.costs.serving
-    filled = round(min(max(advice.score, 0), 100) / 100 * _BAR_WIDTH)
-    bar = "█" * filled + "░" * (_BAR_WIDTH - filled)
+    if advice.p_best is None:
+        bar = _bar(advice.score / 100, _BAR_WIDTH)
+    else:
+        bar = f"{_bar(advice.p_best, _BAR_WIDTH - 5)} {percent(advice.p_best):>4}"
     name = f"{advice.rank:>3} {_short_name(advice):{_NAME_WIDTH}}"
     best = advice.rank == 1
     costs = (
@@ -101,6 +107,11 @@ def _row(advice: StrategyAdvice, style: Style) -> str:
         f"{style.paint('bold', name) if best else name} {advice.score:5.1f} "
         f"{style.paint('green' if best else 'cyan', bar)} {costs}"
     )
+
+
+def _bar(share: float, width: int) -> str:
+    filled = round(min(max(share, 0), 1) * width)
+    return "█" * filled + "░" * (width - filled)
 
 
 def _short_name(advice: StrategyAdvice) -> str:
@@ -190,7 +201,7 @@ def _reasons(advice: StrategyAdvice, style: Style, *, explain: bool) -> Iterator
 
 
 def _signed(reason: Reason) -> str:
-    return "" if reason.effect is None else f"{reason.effect:+g}".replace("-", "−")
+    return "" if reason.effect is None else f"{reason.effect:+.1f}".replace("-", "−")
 
 
 def _coloured(reason: Reason, style: Style) -> str:
@@ -236,18 +247,29 @@ def _changes(r: Recommendation, style: Style) -> Iterator[str]:
         shown = (f"{point.start:g}", f"{point.to:g}") if point.field == "shift" else (
             format_count(point.start), format_count(point.to))  # fmt: skip
         yield from paragraph(
-            f"{point.field} {shown[0]} → {shown[1]}: {_name(point.becomes)} first", "  · "
+            f"{point.field} {shown[0]} → {shown[1]}{_between(point)}: {name_of(point.becomes)} first",
+            "  · ",
         )
     if telling is not None:
         flag = "--" + telling.field.replace("_", "-")
         if telling.changes_answer:
             outcome = (
-                f"{_name(telling.becomes)} first" if telling.becomes else "nothing is possible"
+                f"{name_of(telling.becomes)} first" if telling.becomes else "nothing is possible"
             )
             text = f"{outcome} if {flag} were {telling.value}: of what you left open, this matters most."
         else:
             text = f"nothing you left open; {flag} {telling.value} would move the lead most."
         yield from paragraph(text, "  · ")
+
+
+def _between(point: TippingPoint) -> str:
+    """The interval in which measurements put the point."""
+    if point.interval is None:
+        return ""
+    low, high = point.interval
+    if point.field == "shift":
+        return f" (between {low:.2g} and {high:.2g})"
+    return f" (between {format_count(round(low))} and {format_count(round(high))})"
 
 
 def _break_even(r: Recommendation, style: Style) -> Iterator[str]:
@@ -267,7 +289,7 @@ def _pays(point: BreakEven, asked: int | None) -> str:
         parts.append(f"{_requests(point.own_hardware)} a month on the same hardware")
     if point.api is not None:
         parts.append(f"{_requests(point.api)} a month against an API, hosting included")
-    text = f"{_name(point.strategy)}: {'; '.join(parts)}"
+    text = f"{name_of(point.strategy)}: {'; '.join(parts)}"
     if asked is None or point.own_hardware is None:
         return text + "."
     side = "above" if asked >= point.own_hardware else "below"
@@ -325,15 +347,15 @@ def _next(r: Recommendation, style: Style) -> Iterator[str]:
         yield from paragraph(r.also)
     if r.best is None:
         return
-    yield from paragraph(
-        "The score adds up the reasons, from 50; it is no probability: none is shown before it is "
-        "validated. Measure the same question on your data:"
-    )
+    if r.best.p_best is None:
+        yield from paragraph(
+            "The score adds up the reasons, from 50; it is no probability: none is shown before it "
+            "is validated."
+        )
+    else:
+        yield from paragraph("The score adds up the reasons, from 50; 20 points are one logit.")
+    yield from paragraph("Measure the same question on your data:")
     s = r.situation
     data = "FOLDER" if s.modality == "image" else "FILE.csv"
     some = f" --examples {s.examples}" if 0 < (s.stated.examples or 0) <= _MOST_TO_MEASURE else ""
     yield style.paint("cyan", f"  harness run --model {s.model or 'MODEL'} --data {data}{some}")
-
-
-def _name(strategy: str | None) -> str:
-    return STRATEGIES[strategy].name if strategy in STRATEGIES else str(strategy)

@@ -6,7 +6,19 @@ from typing import NamedTuple
 
 from advisor.costs import BreakEven, Costs, break_even
 from advisor.demonstrations import Demonstrations, answer_demonstrations
+from advisor.errors import SpecError
 from advisor.inference import Resolved, resolve
+from advisor.learned.expect import Expected
+from advisor.learned.further import Agreement, Pilot
+from advisor.learned.nearest import Nearby, nearest
+from advisor.prospects import (
+    DEFAULT_TOLERANCE,
+    cheapest,
+    curves,
+    prospects,
+    who_moved_it,
+    worthwhile_pilot,
+)
 from advisor.rules import FACTS, Direction, Fact, Forbids
 from advisor.scoring import Scored, ranked
 from advisor.situation import Situation
@@ -52,11 +64,13 @@ class StrategyAdvice(NamedTuple):
         strategy: Id; name: what people call it.
         rank: 1 is best; None if infeasible.
         score: 0 to 100, the sum of the reasons' effects; None if infeasible.
-        p_best, expected_score, interval, expected_regret: None until a model validated on
+        p_best: Probability that it has the highest expected score of the feasible candidates.
+        expected_score: Points beside the best candidate that full access would allow.
+        interval: Of that difference, 80%; expected_regret: points by which the best feasible
+            candidate is expected to lead it. All four are None where no model that was validated on
             left-out sources supplies them.
         reasons: Strongest first; for an infeasible one, what rules it out.
         costs: Estimated for training and serving.
-        evidence: Measured rows this rests on; none yet.
     """
 
     strategy: str
@@ -70,9 +84,13 @@ class StrategyAdvice(NamedTuple):
     expected_score: float | None = None
     interval: tuple[float, float] | None = None
     expected_regret: float | None = None
-    evidence: tuple[Mapping[str, object], ...] = ()
 
-    def to_dict(self) -> dict[str, object]:
+    def to_dict(self, evidence: tuple[Nearby, ...] = ()) -> dict[str, object]:
+        """Plain JSON.
+
+        Args:
+            evidence: Nearby comparisons; those that measured the strategy are told.
+        """
         return {
             "strategy": self.strategy,
             "name": self.name,
@@ -85,7 +103,7 @@ class StrategyAdvice(NamedTuple):
             "expected_regret": self.expected_regret,
             "reasons": [reason.to_dict() for reason in self.reasons],
             "costs": self.costs.to_dict(),
-            "evidence": [dict(row) for row in self.evidence],
+            "evidence": [one.to_dict() for one in evidence if self.strategy in one.scores],
         }
 
 
@@ -94,6 +112,7 @@ class _Answer(NamedTuple):
     recommendations: tuple[StrategyAdvice, ...]
     notes: tuple[Note, ...]
     assume_hardware: bool = True
+    tolerance: float = DEFAULT_TOLERANCE
 
 
 class Recommendation(_Answer):
@@ -104,6 +123,7 @@ class Recommendation(_Answer):
         recommendations: Feasible candidates by rank, then the infeasible ones.
         notes: Facts the situation concerns.
         assume_hardware: Whether a node was assumed where none was stated.
+        tolerance: Points the cheapest choice may be expected to lose.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -170,20 +190,66 @@ class Recommendation(_Answer):
         """Answer to "should so many examples go into the prompt?"; None if that was not asked."""
         return answer_demonstrations(self.situation)
 
+    @cached_property
+    def nearest(self) -> tuple[Nearby, ...]:
+        """Measured comparisons nearest to the situation; empty where none compared candidates."""
+        feasible = [each.strategy for each in self.recommendations if each.feasible]
+        return nearest(self.situation, feasible)
+
+    @cached_property
+    def agreement(self) -> Agreement | None:
+        """Whether rules and measurements agree, and which moved the answer."""
+        return who_moved_it(self._ranked)
+
+    @cached_property
+    def pilot(self) -> Pilot | None:
+        """The two candidates worth measuring first; None if that would gain nothing."""
+        return worthwhile_pilot(_without_question(self.situation), self._ranked)
+
+    @cached_property
+    def cheapest(self) -> tuple[str, float] | None:
+        """The candidate that takes least training of those expected to trail the best by no more
+        than the tolerance, and by how many points; None without probabilities."""
+        scores = {
+            each.strategy: each.expected_score
+            for each in self.recommendations
+            if each.expected_score is not None
+        }
+        return cheapest(self._ranked, scores, self.tolerance) if scores else None
+
+    @cached_property
+    def learning_curves(self) -> tuple[dict[str, object], ...]:
+        """What to expect at other numbers of examples; empty without probabilities."""
+        return curves(self.situation.stated, self._candidates, assume_hardware=self.assume_hardware)
+
+    @cached_property
+    def _ranked(self) -> list[Scored]:
+        return ranked(_without_question(self.situation), self._candidates)
+
     def to_dict(self) -> dict[str, object]:
         """Plain JSON, in the published schema; everything is worked out for it."""
         return {
             "schema_version": SCHEMA_VERSION,
             "situation": self.situation.to_dict(),
             "assumptions": list(self.assumptions),
-            "recommendations": [each.to_dict() for each in self.recommendations],
+            "recommendations": [each.to_dict(self.nearest) for each in self.recommendations],
             "tipping_points": [point.to_dict() for point in self.tipping_points],
             "unknowns": [unknown.to_dict() for unknown in self.unknowns],
             "notes": [note.to_dict() for note in self.notes],
             "also": self.also,
             "break_even": [each.to_dict() for each in self.break_even],
             "demonstrations": self.demonstrations.to_dict() if self.demonstrations else None,
+            "agreement": self.agreement.to_dict() if self.agreement else None,
+            "cheapest": self._cheapest_told(),
+            "pilot": self.pilot.to_dict() if self.pilot else None,
+            "learning_curves": list(self.learning_curves),
         }
+
+    def _cheapest_told(self) -> dict[str, object] | None:
+        if self.cheapest is None:
+            return None
+        strategy, behind = self.cheapest
+        return {"strategy": strategy, "tolerance": self.tolerance, "expected_loss": behind}
 
     @property
     def _candidates(self) -> tuple[str, ...]:
@@ -195,6 +261,7 @@ def advise(
     *,
     candidates: tuple[str, ...] | str | None = None,
     assume_hardware: bool = True,
+    tolerance: float = DEFAULT_TOLERANCE,
 ) -> Recommendation:
     """Rank the strategies for a situation.
 
@@ -203,11 +270,14 @@ def advise(
         candidates: "core", "all" or strategy ids; overrides the situation's.
         assume_hardware: Where no hardware is stated, assume one node of 8 GPUs with 80 GB;
             False: no limit.
+        tolerance: Points of the metric that the cheapest choice may be expected to lose.
 
     Raises:
         SpecError: If a value is unreadable, out of range or contradicts another.
         UnknownName: If a key, family, task or strategy is not known.
     """
+    if not 0 <= tolerance <= 100:
+        raise SpecError(f"tolerance must be from 0 to 100 points; got {tolerance:g}.")
     if situation is None:
         situation = Situation()
     elif not isinstance(situation, Situation):
@@ -216,14 +286,18 @@ def advise(
         situation = Situation.from_mapping(situation.to_dict() | {"candidates": candidates})
     resolved = resolve(situation, assume_hardware=assume_hardware)
     words = words_of_situation(resolved)
-    order = ranked(_without_question(resolved), resolved.candidates)
+    asked = _without_question(resolved)
+    order = ranked(asked, resolved.candidates)
+    found = prospects(asked, order)
     return Recommendation(
         situation=resolved,
         recommendations=tuple(
-            _advice(scored, rank, words) for rank, scored in enumerate(order, start=1)
+            _advice(scored, rank, words, found.get(scored.traits.id))
+            for rank, scored in enumerate(order, start=1)
         ),
         notes=tuple(_note(fact, words) for fact in FACTS if fact.concerns(resolved)),
         assume_hardware=assume_hardware,
+        tolerance=tolerance,
     )
 
 
@@ -236,7 +310,9 @@ def _is_trained(advice: StrategyAdvice) -> bool:
     return STRATEGIES[advice.strategy].needs_labels
 
 
-def _advice(scored: Scored, rank: int, words: Mapping[str, str]) -> StrategyAdvice:
+def _advice(
+    scored: Scored, rank: int, words: Mapping[str, str], prospect: Expected | None
+) -> StrategyAdvice:
     words = {**words, **words_of_strategy(scored)}
     effects: list[tuple[Forbids | Direction, float | None]]
     if scored.score is None:
@@ -254,6 +330,10 @@ def _advice(scored: Scored, rank: int, words: Mapping[str, str]) -> StrategyAdvi
             for rule, effect in effects
         ),
         costs=scored.costs,
+        p_best=prospect.p_best if prospect else None,
+        expected_score=prospect.score if prospect else None,
+        interval=prospect.interval if prospect else None,
+        expected_regret=prospect.regret if prospect else None,
     )
 
 

@@ -13,7 +13,10 @@ from advisor.costs.shape import shape_of
 from advisor.costs.workload import workload_of
 from advisor.features import Features, featurize
 from advisor.inference import Resolved
-from advisor.rules import DIRECTIONS, FEASIBILITY, Direction, Forbids
+from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact, artefact, dot
+from advisor.learned.basis import degrees
+from advisor.rules import DIRECTIONS, FEASIBILITY, START, Direction, Forbids
+from advisor.rules.base import any_strategy, in_steps
 from advisor.traits import STRATEGIES, Traits
 
 
@@ -24,7 +27,9 @@ class Scored(NamedTuple):
         costs: As the situation's access has it; own_costs: on the user's own devices, which is
             what the rules look at.
         forbidden_by: Rules that rule it out; empty if it is feasible.
-        effects: Rules that moved the score, with their points.
+        effects: Rules that moved the score, with their points; `MEASURED` is what measurements add
+            to the rules.
+        turned: Ids of rules that hold here and whose sign measurements turned around.
         score: Sum of the points; None if the strategy is infeasible.
     """
 
@@ -33,7 +38,18 @@ class Scored(NamedTuple):
     own_costs: Costs
     forbidden_by: tuple[Forbids, ...]
     effects: tuple[tuple[Direction, float], ...]
+    turned: tuple[str, ...]
     score: float | None
+
+
+MEASURED = Direction(
+    id="measured",
+    points=0,
+    about=any_strategy,
+    strength=lambda f, s: 1.0,
+    says="{measured}",
+    source="reports/calibration.md",
+)
 
 
 @cache
@@ -57,6 +73,7 @@ class _Case(NamedTuple):
     situation: Resolved
     own: Resolved
     features: Features
+    degrees: tuple[float, ...]
     shape: Shape
     hardware: Hardware
     workload: Workload
@@ -65,7 +82,7 @@ class _Case(NamedTuple):
     def of(cls, s: Resolved) -> Self:
         shape = shape_of(s)
         own = s if s.access == "weights" else s._replace(access="weights")
-        return cls(s, own, featurize(s), shape, hardware_of(s), workload_of(s, shape))
+        return cls(s, own, featurize(s), degrees(s), shape, hardware_of(s), workload_of(s, shape))
 
     def costs(self, situation: Resolved, traits: Traits) -> Costs:
         return estimate(situation, traits, self.hardware, self.workload, self.shape)
@@ -78,15 +95,39 @@ def _score(case: _Case, traits: Traits) -> Scored:
     costs = own if case.own is case.situation else case.costs(case.situation, traits)
     forbidden = tuple(rule for rule in forbids if rule.when(case.situation, traits, own))
     if forbidden:
-        return Scored(traits, costs, own, forbidden, (), None)
-    effects = []
-    total = 0.0
+        return Scored(traits, costs, own, forbidden, (), (), None)
+    effects, turned = _effects(case, traits, directions, artefact())
+    return Scored(traits, costs, own, (), effects, turned, sum(points for _, points in effects))
+
+
+def _effects(
+    case: _Case, traits: Traits, directions: tuple[Direction, ...], model: Artefact | None
+) -> tuple[tuple[tuple[Direction, float], ...], tuple[str, ...]]:
+    """Points of the rules, in their fitted sizes, and of what measurements add to them; and the
+    rules whose sign measurements turned around."""
+    features, situation = case.features, case.situation
+    if model is None:
+        told = ((rule, rule.effect(features, situation)) for rule in directions)
+        return tuple((rule, points) for rule, points in told if points), ()
+    effects: list[tuple[Direction, float]] = [(START, float(START.points))]
+    turned = []
+    total = effects[0][1]
+    measured = dot(model.weights[traits.id], case.degrees)
     for rule in directions:
-        points = rule.effect(case.features, case.situation)
-        if points:
+        if rule is START or not (strength := rule.strength(features, situation)):
+            continue
+        size = model.rules[rule.id]
+        if size * rule.points < 0:
+            # that is the measurements' to say, not the rule's
+            turned.append(rule.id)
+            measured += size * strength
+        elif points := in_steps(POINTS_PER_LOGIT * size * strength):
             effects.append((rule, points))
             total += points
-    return Scored(traits, costs, own, (), tuple(effects), total)
+    learned = in_steps(min(max(total + POINTS_PER_LOGIT * measured, 0.0), 100.0) - total)
+    if learned:
+        effects.append((MEASURED, learned))
+    return tuple(effects), tuple(turned)
 
 
 def ranked(situation: Resolved, strategies: Iterable[str]) -> list[Scored]:
@@ -117,3 +158,10 @@ def leader(situation: Resolved, strategies: Iterable[str]) -> tuple[str | None, 
     second = feasible[1].score if len(feasible) > 1 else None
     assert first is not None
     return feasible[0].traits.id, 100.0 if second is None else first - second
+
+
+def stated_score(situation: Resolved, strategy: str) -> float:
+    """Points of the rules in their stated sizes, as before any measurement."""
+    features = featurize(situation)
+    _, directions = _rules_about(strategy)
+    return sum(rule.effect(features, situation) for rule in directions)

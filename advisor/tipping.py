@@ -4,18 +4,24 @@ Both ask the rules themselves about changed situations; there is no table of ans
 """
 
 from collections.abc import Callable, Iterator
-from math import log, sqrt
+from math import exp, log, sqrt
 from typing import NamedTuple
 
 from advisor.inference import Resolved, resolve
-from advisor.scoring import leader
+from advisor.learned.artefact import POINTS_PER_LOGIT, artefact
+from advisor.learned.expect import design
+from advisor.learned.outlook import known_deviation
+from advisor.scoring import leader, ranked
 from advisor.situation import Situation
 
 _MOST_EXAMPLES = 10**9
 _LEAST_PARAMS, _MOST_PARAMS = 10**6, 10**13
-_STEP = 10**0.5
+_STEP = 10
 """Counts are searched outward in steps of this ratio, then bisected to within 2%."""
 _SHIFT_STEP = 0.1
+_QUANTILE_80 = 1.2816
+_FAR = 50.0
+"""A factor of e^50 is beyond every range; more would overflow."""
 
 
 class TippingPoint(NamedTuple):
@@ -24,15 +30,24 @@ class TippingPoint(NamedTuple):
     Attributes:
         field: "examples", "params" or "shift".
         start: Value now; to: value at which `becomes` (a strategy id) is first.
+        interval: In which measurements put `to` with 80%; None where feasibility decides, or
+            where there are no measurements.
     """
 
     field: str
     start: float
     to: float
     becomes: str
+    interval: tuple[float, float] | None = None
 
     def to_dict(self) -> dict[str, object]:
-        return {"field": self.field, "from": self.start, "to": self.to, "becomes": self.becomes}
+        return {
+            "field": self.field,
+            "from": self.start,
+            "to": self.to,
+            "becomes": self.becomes,
+            "interval": None if self.interval is None else list(self.interval),
+        }
 
 
 class Unknown(NamedTuple):
@@ -121,7 +136,46 @@ def tipping_points(
             _between_shifts, lambda value: abs(value - shift),
         ),
     )  # fmt: skip
-    return tuple(point for point in found if point is not None)
+    return tuple(
+        point._replace(interval=_interval(question, point)) for point in found if point is not None
+    )
+
+
+def _interval(question: _Question, point: TippingPoint) -> tuple[float, float] | None:
+    """Where the two scores may cross: the uncertainty of their difference over its slope."""
+    model = artefact()
+    if model is None or not model.is_validated or question.first is None:
+        return None
+    below, above = _around(point)
+    pair = (question.first, point.becomes)
+    before, after = (
+        _lead(question.with_value(point.field, value), pair) for value in (below, above)
+    )
+    if before is None or after is None or before == after:
+        return None
+    one, other = design(question.with_value(point.field, point.to), pair)
+    off = abs(_QUANTILE_80 * known_deviation(model, one, other) / (after - before))
+    if point.field == "shift":
+        off *= above - below
+        return max(point.to - off, 0.0), min(point.to + off, 1.0)
+    least, most = (
+        (0, _MOST_EXAMPLES) if point.field == "examples" else (_LEAST_PARAMS, _MOST_PARAMS)
+    )
+    factor = exp(min(off * log(above / below), _FAR))
+    return max(point.to / factor, least), min(point.to * factor, most)
+
+
+def _around(point: TippingPoint) -> tuple[float, float]:
+    if point.field == "shift":
+        return max(point.to - _SHIFT_STEP, 0.0), min(point.to + _SHIFT_STEP, 1.0)
+    return max(round(point.to / 2), 1), max(round(point.to * 2), 2)
+
+
+def _lead(s: Resolved, pair: tuple[str, str]) -> float | None:
+    """Logits by which the first of two strategies leads; None unless both are feasible."""
+    scores = {each.traits.id: each.score for each in ranked(s, pair)}
+    one, other = scores[pair[0]], scores[pair[1]]
+    return None if one is None or other is None else (one - other) / POINTS_PER_LOGIT
 
 
 def _nearest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from advisor.inference import Resolved
+from advisor.learned.artefact import artefact
 from advisor.quantities import format_bytes, format_count, format_duration
 from advisor.scoring import Scored
 
@@ -40,4 +41,17 @@ def words_of_strategy(scored: Scored) -> dict[str, str]:
         "serving_memory": format_bytes(costs.serving.memory.total),
         "training_time": format_duration(costs.training.seconds),
         "latency": format_duration(costs.serving.latency_seconds or 0),
+        "measured": _measured(),
     }
+
+
+def _measured() -> str:
+    """What `scoring.MEASURED` says."""
+    model = artefact()
+    if model is None:
+        return ""
+    known = model.evidence
+    return (
+        f"What {known['contexts']:,} measured comparisons of {known['sources']} groups of sources "
+        "add to the rules here."
+    )

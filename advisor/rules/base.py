@@ -53,8 +53,13 @@ class Direction(NamedTuple):
     source: str
 
     def effect(self, features: Features, situation: Resolved) -> float:
-        """Score points, a multiple of 0.25: such numbers add up exactly in binary."""
-        return round(4 * self.points * self.strength(features, situation)) / 4
+        """Score points in the stated size."""
+        return in_steps(self.points * self.strength(features, situation))
+
+
+def in_steps(points: float) -> float:
+    """The nearest multiple of 1/1024: such numbers add up exactly in binary."""
+    return round(1024 * points) / 1024
 
 
 class Fact(NamedTuple):

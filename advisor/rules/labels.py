@@ -8,7 +8,6 @@ from advisor.rules.base import (
     Direction,
     learns_from_labels,
     lets_a_random_head_steer,
-    prompts_in_words,
     trains_a_subset,
     trains_only_a_head,
     trains_prompt_vectors,
@@ -78,11 +77,11 @@ LABELS: tuple[Direction, ...] = (
     ),
     Direction(
         id="prompts_cannot_hold_many_labels",
-        points=-6,
-        about=prompts_in_words,
+        points=6,
+        about=learns_from_labels,
         strength=lambda f, s: f.many if s.family in _LANGUAGE_MODELS else 0.0,
-        says="Most of {examples} examples would go unused: past some point a longer prompt "
-        "does not get better.",
+        says="Training uses all {examples} examples; most of them would go unused in a prompt: "
+        "past some point a longer prompt does not get better.",
         source=f"{COURSE}, questions 1(c)(i) and 2(b)",
     ),
     Direction(

@@ -16,6 +16,10 @@ from advisor.traits import Traits
 _LANGUAGE_MODELS = ("decoder", "encoder_decoder")
 
 
+_MASKED_TOKENS = (None, "masked_tokens", "masked_tokens_next_sentence")
+"""An encoder of which nothing is said was most likely trained so."""
+
+
 def _throws_pretraining_away(t: Traits) -> bool:
     return not t.needs_pretraining
 
@@ -153,6 +157,15 @@ _WHICH_KIND = (
         source="Jia et al. 2022, arXiv 2203.12119, table 1 (VTAB-1k)",
     ),
     Direction(
+        id="visual_prompts_want_labelled_pretraining",
+        points=-16,
+        about=trains_prompt_vectors,
+        strength=lambda f, s: 1.0 if s.family == "vit" and s.objective == "contrastive" else 0.0,
+        says="Visual prompts led full fine-tuning on transformers pretrained with labels, and trailed "
+        "it after contrastive learning without.",
+        source="Jia et al. 2022, arXiv 2203.12119, table 4 (MoCo v3)",
+    ),
+    Direction(
         id="masked_autoencoders_probe_poorly",
         points=-10,
         about=trains_only_a_head,
@@ -160,6 +173,27 @@ _WHICH_KIND = (
         says="Features of a masked autoencoder are strong after fine-tuning but not linearly "
         "separable.",
         source="He et al. 2022, arXiv 2111.06377, table 1 and section 4.3",
+    ),
+    Direction(
+        id="masked_autoencoders_want_their_weights_moved",
+        points=-26,
+        about=trains_prompt_vectors,
+        strength=lambda f, s: 1.0 if s.objective == "masked_autoencoder" else 0.0,
+        says="A masked autoencoder's features are not yet those of the task: its weights must move; "
+        "prompts in front of them do not make up for that.",
+        source="He et al. 2022, arXiv 2111.06377, figure 9 (partial fine-tuning); Jia et al. 2022, "
+        "arXiv 2203.12119, table 4 (MAE)",
+    ),
+    Direction(
+        id="masked_features_are_no_sentence_vectors",
+        points=-10,
+        about=trains_only_a_head,
+        strength=lambda f, s: (
+            1.0 if s.family == "encoder" and s.objective in _MASKED_TOKENS else 0.0
+        ),
+        says="The features of a masked language model describe tokens; as vectors of whole texts "
+        "they separate poorly until the model is tuned.",
+        source="Reimers and Gurevych 2019, arXiv 1908.10084, table 1",
     ),
     Direction(
         id="contrastive_features_separate",

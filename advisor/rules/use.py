@@ -13,6 +13,8 @@ from advisor.rules.base import (
 )
 from advisor.traits import Traits
 
+_LANGUAGE_MODELS = ("decoder", "encoder_decoder")
+
 
 def _not_shared(t: Traits) -> bool:
     return not t.shared_when_serving
@@ -44,6 +46,17 @@ _WHICH_TASK = (
         strength=lambda f, s: 1.0 if s.task in ("regression", "token_labelling") else 0.0,
         says="Numbers and one tag per token are awkward to answer in words.",
         source="stated guess",
+    ),
+    Direction(
+        id="comparing_two_texts_is_hard_to_prompt",
+        points=-14,
+        about=prompts_in_words,
+        strength=lambda f, s: (
+            1.0 if s.task == "pair_classification" and s.family in _LANGUAGE_MODELS else 0.0
+        ),
+        says="Whether one text follows from another is hard to tell from a prompt: even GPT-3 was "
+        "near chance.",
+        source="Brown et al. 2020, arXiv 2005.14165, section 3.8",
     ),
     Direction(
         id="the_task_is_not_described",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from harness.cli.calibrate import calibrate
 from harness.cli.data import data
 from harness.cli.evidence import evidence
 from harness.cli.generate import generate
@@ -35,5 +36,6 @@ for command in (
     study,
     pretrain,
     evidence,
+    calibrate,
 ):
     app.add_command(command)

@@ -42,7 +42,10 @@ def test_rows_are_repeated_with_answers_beside_them(source: Path, tmp_path: Path
     for strategy, each in alone.items():
         assert rows[0][f"score_{strategy}"] == ("" if each.score is None else str(each.score))
         assert rows[0][f"feasible_{strategy}"] == str(int(each.feasible))
-        assert rows[0][f"p_best_{strategy}"] == rows[0][f"expected_{strategy}"] == ""
+        for name, value in (("p_best", each.p_best), ("expected", each.expected_score)):
+            told = rows[0][f"{name}_{strategy}"]
+            assert (told == "") == (value is None)
+            assert value is None or float(told) == pytest.approx(value, abs=1e-9)
     assert capsys.readouterr() == ("", f"4 situations answered in {target}\n")
 
 

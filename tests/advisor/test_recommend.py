@@ -90,13 +90,6 @@ def test_the_feasible_come_first_in_the_order_of_their_scores(situation):
         assert all(reason.effect is None for reason in each.reasons)
 
 
-@given(situations())
-def test_no_probability_is_shown_before_it_is_validated(situation):
-    for each in ask(situation).recommendations:
-        assert each.p_best is each.expected_score is each.interval is each.expected_regret is None
-        assert each.evidence == ()
-
-
 @given(situations(gpus=2), log_uniform(10**9, 10**12), log_uniform(10**9, 10**12))
 def test_more_memory_never_rules_a_strategy_out(situation, one, other):
     little, much = sorted((one, other))
@@ -228,7 +221,8 @@ def test_without_assumed_hardware_memory_rules_nothing_out():
     assert "full_finetune" in feasible(advise(asked, assume_hardware=False))
 
 
-def test_equal_scores_go_to_the_strategy_that_trains_less():
+def test_equal_scores_go_to_the_strategy_that_trains_less(monkeypatch):
+    monkeypatch.setattr("advisor.scoring.artefact", lambda: None)  # the rules in their stated sizes
     answer = advise(
         {"params": "100M", "family": "encoder", "examples": 20}, candidates=("lora", "ia3")
     )

@@ -71,7 +71,7 @@ def test_every_direction_applies_somewhere_and_none_exceeds_its_points():
         for rule in DIRECTIONS:
             strength = rule.strength(features, situation)
             assert 0 <= strength <= 1, rule.id
-            assert (rule.effect(features, situation) * 4).is_integer(), rule.id
+            assert (rule.effect(features, situation) * 1024).is_integer(), rule.id
             if strength:
                 applied.add(rule.id)
     assert applied == {rule.id for rule in DIRECTIONS}

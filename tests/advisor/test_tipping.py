@@ -54,7 +54,7 @@ def test_just_before_a_tipping_point_the_advice_still_stands(keys):
                 assert answer.best is None
                 continue
             scores = {each.strategy: each.score for each in answer.recommendations}
-            # Effects are rounded to quarter points, so right before a tie the order may flicker.
+            # Effects are rounded, so right before a tie the order may flicker.
             assert answer.best is not None
             assert scores[now] is not None
             assert scores[answer.best.strategy] - scores[now] <= 0.25

@@ -1,0 +1,116 @@
+"""The questions a fit is judged by: which of the measured core strategies is best in a context?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import erf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.costs import estimate
+from advisor.features import featurize
+from advisor.learned.basis import DEGREES, degrees
+from advisor.traits import CORE, STRATEGIES
+from harness.fit.observations import SLOPES, Array, Compared, terms_of
+
+NODES = 128
+
+
+@dataclass(frozen=True)
+class Case:
+    """One context with two or more of the core strategies.
+
+    Attributes:
+        place: Of the context among those it was made from.
+        strategies: Measured core strategies, k of them.
+        terms: Design rows, shape (k, terms).
+        best, median: Measured points over variants, shape (k,).
+        possible: Whether `advise` takes each for possible with the family, shape (k,).
+        slopes: Degrees along which sources differ. degrees: all degrees.
+        flops: Estimated work of training each, shape (k,).
+        full_flops: Of full fine-tuning, measured here or not.
+    """
+
+    place: int
+    one: Compared
+    strategies: tuple[str, ...]
+    terms: Array
+    best: Array
+    median: Array
+    possible: NDArray[np.bool_]
+    slopes: Array
+    degrees: Array
+    flops: Array
+    full_flops: float
+
+    @property
+    def group(self) -> str:
+        return self.one.group
+
+    @property
+    def data(self) -> str:
+        return self.one.context.data_group
+
+    @property
+    def examples(self) -> int:
+        return self.one.situation.examples
+
+    def measured(self, over: str) -> Array:
+        return self.best if over == "max" else self.median
+
+
+def cases(contexts: Sequence[Compared]) -> list[Case]:
+    """The cases among contexts, in their order."""
+    found = []
+    for place, one in enumerate(contexts):
+        most, middle = one.context.scores("max"), one.context.scores("median")
+        names = tuple(name for name in CORE if name in most)
+        if len(names) < 2:
+            continue
+        s = one.situation
+        features, values = featurize(s), np.array(degrees(s))
+        found.append(
+            Case(
+                place, one, names,
+                np.array([terms_of(name, s, features) for name in names]),
+                np.array([100 * most[name] for name in names]),
+                np.array([100 * middle[name] for name in names]),
+                np.array([s.family in STRATEGIES[name].families for name in names]),
+                values[[DEGREES.index(name) for name in SLOPES]],
+                values,
+                np.array([_flops(one, name) for name in names]),
+                _flops(one, "full_finetune"),
+            )
+        )  # fmt: skip
+    return found
+
+
+def _flops(one: Compared, strategy: str) -> float:
+    return estimate(one.situation, STRATEGIES[strategy]).training.flops
+
+
+@cache
+def nodes() -> Array:
+    """Points of a standard normal in 8 dimensions that represent it well, shape (NODES, 8).
+
+    Source: Owen 1998, Scrambling Sobol' and Niederreiter-Xing points.
+    """
+    from scipy.stats import norm, qmc
+
+    spread = qmc.Sobol(len(STRATEGIES), scramble=True, rng=182).random(NODES)
+    return np.asarray(np.round(norm.ppf(np.clip(spread, 1e-4, 1 - 1e-4)), 3))
+
+
+def wins(mean: Array, variance: Array) -> Array:
+    """Probability of each candidate being the best: by quadrature as `advise` does, exactly for two."""
+    if len(mean) == 2:
+        ahead = (mean[0] - mean[1]) / np.sqrt(variance[0, 0] + variance[1, 1] - 2 * variance[0, 1])
+        first = min(max(0.5 * (1 + erf(ahead / sqrt(2))), 1e-3), 1 - 1e-3)
+        return np.array([first, 1 - first])
+    half = nodes()[:, : len(mean)] @ np.linalg.cholesky(variance).T
+    drawn = mean + np.vstack([half, -half])
+    counts = np.bincount(drawn.argmax(axis=1), minlength=len(mean)) + 0.5
+    return np.asarray(counts / counts.sum())

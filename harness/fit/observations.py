@@ -1,0 +1,171 @@
+"""Evidence as rows of numbers: one row per strategy and variant in a context."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.features import Features, featurize, rising
+from advisor.inference import Resolved, resolve
+from advisor.learned.artefact import NAMES, RULES
+from advisor.learned.basis import DEGREES, KINDS, TERMS, degrees
+from advisor.situation import Situation
+from advisor.traits import STRATEGIES, Traits
+from harness.evidence.contexts import Context, Observation
+
+Array = NDArray[np.float64]
+
+OTHERS = {
+    "other_adapter": "lora",
+    "other_bitfit": "ia3",
+    "other_peft": "lora",
+    "other_partial_finetune": "lora",
+    "other_nonlinear_head": "linear_probe",
+}
+"""Strategies that are not ours -> the one whose traits come nearest; each has an offset of its own,
+so that they teach what depends on the situation and not how good ours is."""
+TERM_NAMES = (*NAMES, *(f"offset {name}" for name in OTHERS))
+SLOPES = ("one", "examples", "shift", "size")
+"""Degrees along which sources differ from each other."""
+_DEGREE = {name: place for place, name in enumerate(DEGREES)}
+_FLOOR = 0.005
+"""Scores are kept this far from 0 and 1 before the logit is taken."""
+_MOST = 1.2
+"""Largest deviation from the context's median that counts, in logits: a collapsed run says that it
+collapsed, not by how much."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A context with its situation as `advise` would be asked about it."""
+
+    context: Context
+    situation: Resolved
+
+    @property
+    def group(self) -> str:
+        return self.context.source_group
+
+    @property
+    def block(self) -> str:
+        """Rows of one model on one data set in one source vary together."""
+        c = self.context
+        return "\0".join((c.source, c.model, c.pretraining, c.data, c.split, c.metric))
+
+
+@dataclass(frozen=True)
+class Table:
+    """All rows of the contexts.
+
+    Attributes:
+        contexts: Of which the rows are.
+        terms: Design, shape (rows, len(TERM_NAMES)).
+        logits: Scores as logits, deviations cut; shape (rows,).
+        points: Scores times 100, higher is better; shape (rows,).
+        weights: In (0, 1]; shape (rows,).
+        context: Index into `contexts`; shape (rows,). measured: equal for the same measurement.
+        strategies: Strategy id of each row.
+        slopes: Degrees along which sources differ, shape (rows, 4).
+    """
+
+    contexts: tuple[Compared, ...]
+    terms: Array
+    logits: Array
+    points: Array
+    weights: Array
+    context: NDArray[np.int64]
+    measured: NDArray[np.int64]
+    strategies: NDArray[np.str_]
+    slopes: Array
+
+
+def compared(contexts: Iterable[Context]) -> list[Compared]:
+    """Contexts on a bounded metric whose number of examples is known, with their situations."""
+    return [
+        Compared(one, situation_of(one))
+        for one in contexts
+        if one.examples is not None and one.metric_group != "unbounded"
+    ]
+
+
+def situation_of(context: Context) -> Resolved:
+    """What `advise` would be told of a context; no hardware is assumed."""
+    said = {
+        "params": context.params,
+        "family": context.family,
+        "objective": context.objective,
+        "task": context.task,
+        "modality": "image" if context.modality == "video" else context.modality,
+        "classes": context.classes if (context.classes or 0) >= 2 else None,
+        "examples": context.examples,
+        "shift": context.shift,
+        "robust": True if context.split == "ood" else None,
+    }
+    known = {name: value for name, value in said.items() if value not in (None, "")}
+    return resolve(Situation.from_mapping(known), assume_hardware=False)
+
+
+def traits_of(strategy: str) -> Traits | None:
+    return STRATEGIES.get(OTHERS.get(strategy, strategy))
+
+
+def terms_of(strategy: str, s: Resolved, features: Features) -> Array:
+    """The design row of one strategy in one situation, shape (len(TERM_NAMES),)."""
+    traits = traits_of(strategy)
+    assert traits is not None
+    values = degrees(s)
+    kinds = {kind.id for kind in KINDS if kind.about(traits)}
+    rules = [rule.strength(features, s) if rule.about(traits) else 0.0 for rule in RULES]
+    learned = [values[_DEGREE[degree]] if kind in kinds else 0.0 for kind, degree in TERMS]
+    return np.array([*rules, *learned, *(float(strategy == name) for name in OTHERS)])
+
+
+def table(contexts: Sequence[Compared]) -> Table:
+    """The rows of contexts, in their order."""
+    terms, logits, points, weights, context, measured, strategies, slopes = ([] for _ in range(8))
+    seen: dict[tuple[str, ...], int] = {}
+    for place, one in enumerate(contexts):
+        features = featurize(one.situation)
+        rows = [row for row in one.context.observations if traits_of(row.strategy)]
+        scores = [_fraction(row, one.context) for row in rows]
+        for row, score, logit in zip(rows, scores, _cut_logits(scores), strict=True):
+            terms.append(terms_of(row.strategy, one.situation, _as_prompted(features, row)))
+            logits.append(logit)
+            points.append(100 * score)
+            weights.append(row.weight)
+            context.append(place)
+            measured.append(seen.setdefault(tuple(each.id for each in row.rows), len(seen)))
+            strategies.append(row.strategy)
+            values = degrees(one.situation)
+            slopes.append([values[_DEGREE[name]] for name in SLOPES])
+    return Table(
+        tuple(contexts), np.array(terms), np.array(logits), np.array(points), np.array(weights),
+        np.array(context), np.array(measured), np.array(strategies), np.array(slopes),
+    )  # fmt: skip
+
+
+def _as_prompted(features: Features, row: Observation) -> Features:
+    """A prompt has as many demonstrations as were shown, not as many as there are labels."""
+    if row.strategy != "hard_prompt":
+        return features
+    shown = row.rows[0].n_train or 0
+    return features._replace(shots=rising(shown, 1, 32))
+
+
+def _fraction(row: Observation, context: Context) -> float:
+    return row.value if context.higher_is_better else 1 - row.value
+
+
+def _cut_logits(scores: Sequence[float]) -> list[float]:
+    logits = [_logit(score) for score in scores]
+    middle = float(np.median(logits))
+    return [middle + min(max(logit - middle, -_MOST), _MOST) for logit in logits]
+
+
+def _logit(score: float) -> float:
+    inside = min(max(score, _FLOOR), 1 - _FLOOR)
+    return log(inside / (1 - inside))

@@ -1,0 +1,173 @@
+"""Predictions for left-out cases, and what of a fit is tuned on left-out sources."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from advisor.learned.basis import DEGREES
+from harness.fit.cases import Case, wins
+from harness.fit.model import (
+    Hyper,
+    Posterior,
+    Statistics,
+    posterior,
+    prediction_noise,
+    statistics,
+)
+from harness.fit.observations import Array, Table
+
+LEVEL_DEGREES = ("one", "examples", "per_class", "shift", "size", "image")
+_LEVEL_PLACES = [DEGREES.index(name) for name in LEVEL_DEGREES]
+COVERAGE = 0.8
+_RULED_OUT = 10.0
+"""Logits by which a strategy trails that is not possible with the family."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for a case before its source was seen.
+
+    Attributes:
+        mean, variance: Of the candidates' scores in logits, shapes (k,) and (k, k).
+        points: Per logit. interval: half an 80% interval in standard deviations.
+        p: Probability of being best, shape (k,).
+    """
+
+    case: Case
+    mean: Array
+    variance: Array
+    points: float
+    interval: float
+    p: Array
+
+    @property
+    def pick(self) -> int:
+        return int(np.argmax(self.mean))
+
+    def difference(self, i: int) -> tuple[float, float]:
+        """Points by which candidate i trails the pick, and half the width of the interval."""
+        j, v = self.pick, self.variance
+        spread = np.sqrt(max(v[i, i] + v[j, j] - 2 * v[i, j], 0.0))
+        return (
+            float(self.points * (self.mean[i] - self.mean[j])),
+            float(self.points * self.interval * spread),
+        )
+
+
+class Setting(NamedTuple):
+    """Everything that is chosen rather than estimated.
+
+    Attributes:
+        inflation: Factor on predictive variances; interval: half an 80% interval in deviations.
+    """
+
+    hyper: Hyper
+    inflation: float = 1.0
+    interval: float = 1.2816
+
+
+def predict(
+    fitted: Posterior, setting: Setting, level: Array, cases: Sequence[Case]
+) -> list[Prediction]:
+    """Predict cases of sources that the posterior has not seen."""
+    found = []
+    for case in cases:
+        # what `advise` rules out it does not choose, however good it was in print
+        mean = case.terms @ fitted.mean - np.where(case.possible, 0.0, _RULED_OUT)
+        alone = prediction_noise(case.strategies, case.examples, case.slopes, setting.hyper)
+        variance = setting.inflation * (
+            case.terms @ fitted.covariance @ case.terms.T + np.diag(alone)
+        )
+        points = float(np.exp(level @ level_row(case)))
+        found.append(
+            Prediction(case, mean, variance, points, setting.interval, wins(mean, variance))
+        )
+    return found
+
+
+def level_row(case: Case) -> Array:
+    return case.degrees[_LEVEL_PLACES]
+
+
+def fit_level(cases: Sequence[Case], ridge: float = 5.0) -> Array:
+    """Weights of the degrees whose sum is the logarithm of points per logit.
+
+    At a score of p points one logit is p (100 - p) / 100 points.
+    """
+    rows = np.array([level_row(case) for case in cases])
+    score = np.clip([case.best.max() / 100 for case in cases], 0.01, 0.99)
+    target = np.log(100 * score * (1 - score))
+    middle = target.mean()
+    gram = rows.T @ rows + ridge * np.eye(rows.shape[1])
+    weights = np.linalg.solve(gram, rows.T @ (target - middle))
+    weights[0] += middle
+    return np.asarray(weights)
+
+
+class Folds:
+    """Statistics of groups under many settings, remembered."""
+
+    def __init__(self, rows: Table) -> None:
+        self.rows = rows
+        self._known: dict[tuple[float, ...], dict[str, Statistics]] = {}
+
+    def of(self, hyper: Hyper) -> Mapping[str, Statistics]:
+        key = (hyper.group, hyper.block, hyper.noise, hyper.narrowing, hyper.words)
+        if key not in self._known:
+            self._known[key] = statistics(self.rows, hyper)
+        return self._known[key]
+
+    def left_out(
+        self,
+        setting: Setting,
+        cases: Sequence[Case],
+        without: frozenset[str] = frozenset(),
+        *,
+        in_points: bool = True,
+    ) -> list[Prediction]:
+        """Each case predicted from all groups but its own and those in `without`.
+
+        Cases of groups in `without` are skipped. Without `in_points` differences stay in logits.
+        """
+        found = self.of(setting.hyper)
+        use = [case for case in cases if case.group not in without]
+        predicted: list[Prediction] = []
+        for group in sorted({case.group for case in use}):
+            rest = [one for name, one in found.items() if name != group and name not in without]
+            others = [case for case in use if case.group != group]
+            level = fit_level(others) if in_points else np.zeros(len(LEVEL_DEGREES))
+            mine = [case for case in use if case.group == group]
+            predicted += predict(posterior(rest, setting.hyper), setting, level, mine)
+        return predicted
+
+
+def calibrated(setting: Setting, predicted: Sequence[Prediction]) -> Setting:
+    """Choose inflation and interval on predictions made with an inflation of 1."""
+    inflation = min(
+        (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0),
+        key=lambda one: float(np.mean([_surprise(each, one) for each in predicted])),
+    )
+    ratios = []
+    for each in predicted:
+        truth = each.case.best
+        for i in range(len(truth)):
+            if i != each.pick:
+                centre, width = each.difference(i)
+                off = abs(truth[i] - truth[each.pick] - centre)
+                ratios.append(off * each.interval / (width * np.sqrt(inflation)))
+    return setting._replace(inflation=inflation, interval=float(np.quantile(ratios, COVERAGE)))
+
+
+def _surprise(each: Prediction, inflation: float) -> float:
+    p = wins(each.mean, inflation * each.variance)
+    return float(-np.log(p[each.case.best >= each.case.best.max() - 1e-9].sum()))
+
+
+def with_setting(each: Prediction, setting: Setting) -> Prediction:
+    """The same prediction under another inflation and interval."""
+    variance = each.variance * setting.inflation
+    return replace(each, variance=variance, interval=setting.interval, p=wins(each.mean, variance))

@@ -1,0 +1,283 @@
+"""The calibration report: the same tables as Markdown, JSON and one HTML page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.files import write_text
+from harness.fit.validate import REFERENCE
+
+NAME = "calibration"
+_SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 50, 345, 15, 310
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table, cells as text."""
+
+    title: str
+    head: list[str]
+    rows: list[list[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The report as values; what writes it adds nothing."""
+
+    lead: list[str]
+    tables: list[Sheet] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Dot:
+    """One bin of the reliability diagram, in pixels."""
+
+    x: float
+    y: float
+    r: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The reliability diagram, in pixels."""
+
+    dots: list[Dot]
+    ticks: list[Tick]
+    description: str
+    size: int = _SIZE
+    left: int = _LEFT
+    right: int = _RIGHT
+    top: int = _TOP
+    bottom: int = _BOTTOM
+
+
+def publish(folder: Path, result: dict[str, Any]) -> None:
+    """Write calibration.md, .json and .html."""
+    page = build(result)
+    write_text(folder / f"{NAME}.json", json.dumps(result, indent=1, allow_nan=False))
+    write_text(folder / f"{NAME}.md", to_markdown(page))
+    write_text(folder / f"{NAME}.html", to_html(page, chart_of(result)))
+
+
+def build(result: dict[str, Any]) -> Page:
+    """The report of a calibration."""
+    sources, data = result["sources_out"], result["data_out"]
+    return Page(
+        list(_lead(result)),
+        [
+            _choices("Choosing, whole sources left out", sources),
+            _paired("Ours minus theirs, whole sources left out", sources),
+            _choices("Choosing, whole data sets left out", data),
+            _probabilities(sources, data),
+            _reliability(sources),
+            _savings(sources),
+            _ablations(result),
+            *(
+                _parts(f"By {title}", sources[f"by_{name}"])
+                for name, title in (
+                    ("metric_group", "group of metrics"), ("strategies", "strategies compared"),
+                    ("examples", "number of examples"), ("source", "source group"),
+                )
+            ),
+            _compared(result),
+            _settings(result),
+        ],
+    )  # fmt: skip
+
+
+def _lead(result: dict[str, Any]) -> Iterator[str]:
+    s, evidence = result["sources_out"], result["evidence"]
+    ours, full = s["model"], s["rivals"][REFERENCE]
+    yield (
+        f"Made by `harness calibrate --evidence-only` from evidence {evidence['digest']}: "
+        f"{evidence['contexts']} contexts of {evidence['sources']} source groups, of which "
+        f"{s['cases']} compare two or more of the four core strategies (a bounded metric and a "
+        "stated number of examples). Every figure is of predictions for sources, or data sets, that "
+        "neither fitting nor tuning has seen. Regret is in points of the metric, of 100."
+    )
+    yield (
+        f"Sources left out: regret {ours['regret']:.2f} plain and {ours['regret_balanced']:.2f} "
+        f"source-balanced, against {full['regret']:.2f} and {full['regret_balanced']:.2f} for always "
+        "full fine-tuning (where it was not measured: what trains most)."
+    )
+    verdict = "may" if result["validation"]["passed"] else "must not"
+    yield f"By these scores `advise` {verdict} show probabilities: {result['validation']['why']}."
+    yield from result.get("remarks", ())
+
+
+def _choices(title: str, part: dict[str, Any]) -> Sheet:
+    head = ["", "regret", "balanced", "median variant", "balanced", "top-1", "balanced"]
+    rows = [["model", *_choice(part["model"])]]
+    rows += [[name, *_choice(scores)] for name, scores in part["rivals"].items()]
+    note = f"{part['cases']} cases, {part['sources']} sources, {part['data_sets']} data sets."
+    return Sheet(title, head, rows, note)
+
+
+def _choice(scores: dict[str, float]) -> list[str]:
+    names = ("regret", "regret_balanced", "regret_median", "regret_median_balanced")
+    return [f"{scores[name]:.2f}" for name in names] + [
+        f"{scores[name]:.2f}" for name in ("top1", "top1_balanced")
+    ]
+
+
+def _paired(title: str, part: dict[str, Any]) -> Sheet:
+    rows = [[name, *_gap(scores["difference"])] for name, scores in part["rivals"].items()]
+    head = ["regret beside", "plain", "90% interval", "balanced", "90% interval"]
+    return Sheet(title, head, rows, "Below zero is better than theirs. Sources are resampled.")
+
+
+def _gap(gap: dict[str, Any]) -> list[str]:
+    found = []
+    for name in ("plain", "balanced"):
+        low, high = gap[f"{name}_interval"]
+        found += [f"{gap[name]:+.2f}", f"{low:+.2f} to {high:+.2f}"]
+    return found
+
+
+def _probabilities(sources: dict[str, Any], data: dict[str, Any]) -> Sheet:
+    rows = []
+    for title, name in (
+        ("log loss", "log_loss"), ("log loss, balanced", "log_loss_balanced"),
+        ("log loss of an even guess", "log_loss_uniform"),
+        ("log loss of base rates", "log_loss_base_rate"), ("Brier score", "brier"),
+        ("expected calibration error", "ece"),
+    ):  # fmt: skip
+        rows.append([title, *(f"{part['probability'][name]:.3f}" for part in (sources, data))])
+    for title, name in (("even guess", "against_uniform"), ("base rates", "against_base_rate")):
+        gaps = [_gap(part["probability"][name]) for part in (sources, data)]
+        rows.append([f"log loss minus that of {title}", *(f"{gap[0]} ({gap[1]})" for gap in gaps)])
+    for title, name in (
+        ("80% intervals that hold", "coverage"), ("the same, balanced", "coverage_balanced"),
+    ):  # fmt: skip
+        rows.append([title, *(f"{part['coverage'][name]:.2f}" for part in (sources, data))])
+    widths = [f"{part['coverage']['median_width']:.1f}" for part in (sources, data)]
+    rows.append(["median width of an interval, points", *widths])
+    return Sheet(
+        "Probabilities and intervals", ["", "sources left out", "data sets left out"], rows
+    )
+
+
+def _reliability(part: dict[str, Any]) -> Sheet:
+    rows = [
+        [f"{row['from']:.1f} to {row['to']:.1f}", str(row["candidates"]), f"{row['said']:.2f}",
+         f"{row['came']:.2f}"]
+        for row in part["probability"]["reliability"]
+    ]  # fmt: skip
+    return Sheet("Reliability, sources left out", ["P(best)", "candidates", "said", "came"], rows)
+
+
+def _savings(part: dict[str, Any]) -> Sheet:
+    saved = part["savings"]
+    rows = [
+        [f"{row['tolerance']:g}", f"{row['regret']:.2f}", f"{row['regret_balanced']:.2f}",
+         f"{row['saved']['mean']:.0%}", f"{row['saved']['total']:.0%}"]
+        for row in saved["table"]
+    ]  # fmt: skip
+    note = (
+        f"Always full fine-tuning: regret {saved['full']:.2f} plain, {saved['full_balanced']:.2f} "
+        "balanced. Compute is estimated by the cost model; the mean averages shares over cases, the "
+        "total compares sums, which the largest cases decide."
+    )
+    head = ["tolerance", "regret", "balanced", "compute saved, mean", "total"]
+    return Sheet("The cheapest within a tolerance", head, rows, note)
+
+
+def _ablations(result: dict[str, Any]) -> Sheet:
+    rows = [
+        [name, *_choice(scores), f"{scores['log_loss']:.3f}", f"{scores['log_loss_balanced']:.3f}"]
+        for name, scores in result["ablations"].items()
+    ]
+    head = ["", "regret", "balanced", "median variant", "balanced", "top-1", "balanced", "log loss",
+            "balanced"]  # fmt: skip
+    return Sheet("Ablations, sources left out", head, rows)
+
+
+def _parts(title: str, part: dict[str, dict[str, float]]) -> Sheet:
+    rows = [
+        [name, str(row["cases"]), f"{row['mean']:.2f}", f"{row[REFERENCE]:.2f}"]
+        for name, row in part.items()
+    ]
+    return Sheet(title, ["", "cases", "regret", REFERENCE], rows)
+
+
+def _compared(result: dict[str, Any]) -> Sheet:
+    rows = [
+        [name.replace(" ", " and "), str(row["contexts"]), str(row["sources"])]
+        for name, row in result["pairs"].items()
+    ]
+    note = "With few comparisons an answer between the two rests on rules; `advise` then says so."
+    return Sheet("Which pairs were ever compared", ["", "cases", "sources"], rows, note)
+
+
+def _settings(result: dict[str, Any]) -> Sheet:
+    names = list(result["settings"]["final"])
+    rows = [
+        [fold, *(f"{values[name]:g}" for name in names)]
+        for fold, values in result["settings"].items()
+    ]
+    return Sheet("Settings that were tuned, per fold", ["", *names], rows)
+
+
+def to_markdown(page: Page) -> str:
+    """The page as Markdown, ending without a line break."""
+    blocks = ["# Calibration of the advisor", *page.lead]
+    for sheet in page.tables:
+        lines = [
+            "| " + " | ".join(sheet.head) + " |",
+            "|" + "---|" * len(sheet.head),
+            *("| " + " | ".join(row) + " |" for row in sheet.rows),
+        ]
+        blocks += [f"## {sheet.title}", *([sheet.note] if sheet.note else []), "\n".join(lines)]
+    return "\n\n".join(blocks)
+
+
+def chart_of(result: dict[str, Any]) -> Chart:
+    """The reliability diagram of P(best), sources left out."""
+    table = result["sources_out"]["probability"]["reliability"]
+    most = max(row["candidates"] for row in table)
+    dots = [
+        Dot(
+            round(_across(row["said"]), 1), round(_up(row["came"]), 1),
+            round(3 + 9 * (row["candidates"] / most) ** 0.5, 1),
+            f"said {row['said']:.2f}, came {row['came']:.2f}, {row['candidates']} candidates",
+        )
+        for row in table
+    ]  # fmt: skip
+    ticks = [Tick(_across(one / 4), _up(one / 4), f"{one / 4:g}") for one in range(5)]
+    error = result["sources_out"]["probability"]["ece"]
+    description = (
+        "Each dot is a tenth of the probability scale, its size the number of candidates; on the "
+        f"dashed line what was said came true. Expected calibration error {error:.3f}."
+    )
+    return Chart(dots, ticks, description)
+
+
+def _across(share: float) -> float:
+    return _LEFT + share * (_RIGHT - _LEFT)
+
+
+def _up(share: float) -> float:
+    return _BOTTOM - share * (_BOTTOM - _TOP)
+
+
+def to_html(page: Page, chart: Chart) -> str:
+    """One HTML page that needs nothing else."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("harness.fit"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("calibration.html.j2").render(page=page, chart=chart)

@@ -1,0 +1,191 @@
+"""How good choices and probabilities are: regret, log loss, calibration, coverage, compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from harness.fit.cases import Case
+from harness.fit.observations import Array
+from harness.fit.predict import Prediction
+
+RESAMPLES = 4000
+LEVEL = 0.9
+_TIE = 1e-9
+
+
+def regrets(cases: Sequence[Case], picks: Sequence[int], over: str = "max") -> Array:
+    """Points by which each pick trails the best measured strategy, shape (cases,)."""
+    return np.array(
+        [
+            case.measured(over).max() - case.measured(over)[pick]
+            for case, pick in zip(cases, picks, strict=True)
+        ]
+    )
+
+
+def groups_of(cases: Sequence[Case]) -> np.ndarray:
+    return np.array([case.group for case in cases])
+
+
+def balanced(values: Array, groups: np.ndarray) -> float:
+    """Mean of the means of the groups."""
+    return float(np.mean([values[groups == one].mean() for one in np.unique(groups)]))
+
+
+def choice_scores(cases: Sequence[Case], picks: Sequence[int]) -> dict[str, float]:
+    """Regret and top-1, plain and source-balanced, under the best and the median variant."""
+    groups = groups_of(cases)
+    best, median = regrets(cases, picks), regrets(cases, picks, "median")
+    hit = (best <= _TIE).astype(float)
+    return {
+        "regret": float(best.mean()),
+        "regret_balanced": balanced(best, groups),
+        "regret_median": float(median.mean()),
+        "regret_median_balanced": balanced(median, groups),
+        "top1": float(hit.mean()),
+        "top1_balanced": balanced(hit, groups),
+    }
+
+
+def interval_of(values: Array, groups: np.ndarray, *, is_balanced: bool = False) -> list[float]:
+    """90% interval of a mean over resampled sources.
+
+    Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+    """
+    names = np.unique(groups)
+    sums = np.array([values[groups == one].sum() for one in names])
+    counts = np.array([(groups == one).sum() for one in names])
+    drawn = np.random.default_rng(0).integers(len(names), size=(RESAMPLES, len(names)))
+    if is_balanced:
+        means = (sums / counts)[drawn].mean(axis=1)
+    else:
+        means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return [float(low), float(high)]
+
+
+def difference(ours: Array, theirs: Array, groups: np.ndarray) -> dict[str, Any]:
+    """Ours minus theirs, paired by case, plain and balanced, each with its interval."""
+    gap = ours - theirs
+    return {
+        "plain": float(gap.mean()),
+        "plain_interval": interval_of(gap, groups),
+        "balanced": balanced(gap, groups),
+        "balanced_interval": interval_of(gap, groups, is_balanced=True),
+    }
+
+
+def won(case: Case) -> Array:
+    """Which strategies share the best score, shape (k,), adding up to 1."""
+    first = (case.best >= case.best.max() - _TIE).astype(float)
+    return np.asarray(first / first.sum())
+
+
+def log_losses(cases: Sequence[Case], probabilities: Sequence[Array]) -> Array:
+    return np.array(
+        [
+            -np.log(max(float(p[won(case) > 0].sum()), 1e-6))
+            for case, p in zip(cases, probabilities, strict=True)
+        ]
+    )
+
+
+def probability_scores(predicted: Sequence[Prediction], base: Sequence[Array]) -> dict[str, Any]:
+    """Log loss and Brier score against guessing evenly and by base rate; reliability.
+
+    Args:
+        base: For each case, how often each strategy won in the other sources.
+    """
+    cases = [each.case for each in predicted]
+    groups = groups_of(cases)
+    p = [each.p for each in predicted]
+    even = [np.full(len(case.strategies), 1 / len(case.strategies)) for case in cases]
+    ours, uniform, rate = (log_losses(cases, one) for one in (p, even, base))
+    brier = np.array(
+        [float(np.square(one - won(case)).sum()) for one, case in zip(p, cases, strict=True)]
+    )
+    return {
+        "log_loss": float(ours.mean()),
+        "log_loss_balanced": balanced(ours, groups),
+        "log_loss_uniform": float(uniform.mean()),
+        "log_loss_base_rate": float(rate.mean()),
+        "against_uniform": difference(ours, uniform, groups),
+        "against_base_rate": difference(ours, rate, groups),
+        "brier": float(brier.mean()),
+        **reliability(predicted),
+    }
+
+
+def reliability(predicted: Sequence[Prediction], bins: int = 10) -> dict[str, Any]:
+    """Expected calibration error of P(best) over all candidates, and its bins.
+
+    Source: Naeini et al. 2015, Obtaining Well Calibrated Probabilities Using Bayesian Binning.
+    """
+    said = np.concatenate([each.p for each in predicted])
+    came = np.concatenate([won(each.case) for each in predicted])
+    at = np.minimum((said * bins).astype(int), bins - 1)
+    table = [
+        {
+            "from": one / bins,
+            "to": (one + 1) / bins,
+            "candidates": int((at == one).sum()),
+            "said": float(said[at == one].mean()),
+            "came": float(came[at == one].mean()),
+        }
+        for one in range(bins)
+        if (at == one).any()
+    ]
+    error = sum(row["candidates"] * abs(row["said"] - row["came"]) for row in table) / len(said)
+    return {"ece": float(error), "reliability": table}
+
+
+def coverage(predicted: Sequence[Prediction]) -> dict[str, float]:
+    """Share of 80% intervals, of what each other candidate scores beside the pick, that hold."""
+    held, groups, widths = [], [], []
+    for each in predicted:
+        truth = each.case.best
+        for i in range(len(truth)):
+            if i != each.pick:
+                centre, width = each.difference(i)
+                held.append(abs(truth[i] - truth[each.pick] - centre) <= width)
+                widths.append(2 * width)
+                groups.append(each.case.group)
+    return {
+        "coverage": float(np.mean(held)),
+        "coverage_balanced": balanced(np.array(held, float), np.array(groups)),
+        "median_width": float(np.median(widths)),
+    }
+
+
+def cheapest(predicted: Sequence[Prediction], tolerance: float) -> list[int]:
+    """The candidate that takes least training among those expected within the tolerance."""
+    picks = []
+    for each in predicted:
+        behind = [-each.difference(i)[0] for i in range(len(each.mean))]
+        within = [i for i, one in enumerate(behind) if one <= tolerance]
+        picks.append(min(within, key=lambda i: (each.case.flops[i], behind[i])))
+    return picks
+
+
+def compute_saved(cases: Sequence[Case], picks: Sequence[int]) -> dict[str, float]:
+    """Share of the training compute of always full fine-tuning that the picks do without.
+
+    `mean` averages shares over cases; `total` compares sums, which the largest cases decide.
+    """
+    took = np.array([case.flops[pick] for case, pick in zip(cases, picks, strict=True)])
+    full = np.array([case.full_flops for case in cases])
+    return {"mean": float(np.mean(1 - took / full)), "total": float(1 - took.sum() / full.sum())}
+
+
+def by_group(
+    cases: Sequence[Case], values: Array, key: Callable[[Case], str]
+) -> dict[str, dict[str, float]]:
+    """Mean and number of cases per key."""
+    keys = np.array([key(case) for case in cases])
+    return {
+        str(one): {"cases": int((keys == one).sum()), "mean": float(values[keys == one].mean())}
+        for one in np.unique(keys)
+    }
