@@ -28,12 +28,12 @@ OTHERS = {
     "other_text_in_probe": "linear_probe",
 }
 """Strategies that are not ours -> the one whose traits come nearest; each has an offset of its own,
-and another where labels are a handful, so that they teach what depends on the situation and not how
-good ours is."""
+so that they teach what depends on the situation and not how good ours is; reading class names helps
+a probe most where labels are a handful."""
 TERM_NAMES = (
     *NAMES,
     *(f"offset {name}" for name in OTHERS),
-    *(f"offset {name} handful" for name in OTHERS),
+    "offset other_text_in_probe handful",
 )
 SLOPES = ("one", "examples", "shift", "size")
 """Degrees along which sources differ from each other."""
@@ -128,7 +128,8 @@ def terms_of(strategy: str, s: Resolved, features: Features) -> Array:
     rules = [rule.strength(features, s) if rule.about(traits) else 0.0 for rule in RULES]
     learned = [values[_DEGREE[degree]] if kind in kinds else 0.0 for kind, degree in TERMS]
     offsets = [float(strategy == name) for name in OTHERS]
-    return np.array([*rules, *learned, *offsets, *(features.handful * one for one in offsets)])
+    mixed = features.handful * (strategy == "other_text_in_probe")
+    return np.array([*rules, *learned, *offsets, mixed])
 
 
 def table(contexts: Sequence[Compared]) -> Table:

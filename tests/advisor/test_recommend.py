@@ -260,7 +260,7 @@ def test_break_even_is_told_for_trained_strategies_where_prompting_is_possible()
         ),
         ({"family": "convnet", "params": "4.6M", "examples": 200}, "linear_probe"),
         ({"family": "vit", "params": "86M", "examples": "50k", "shift": "far"}, "full_finetune"),
-        ({"family": "clip", "examples": 20, "classes": 10}, "hard_prompt"),
+        ({"family": "clip", "examples": 10, "classes": 10}, "hard_prompt"),
         ({"family": "clip", "examples": 200, "classes": 10}, "linear_probe"),
         ({"family": "lstm", "task": "translation", "examples": "100k"}, "full_finetune"),
     ],
