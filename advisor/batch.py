@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from advisor.errors import AdviceError, DataError, OutputError, SpecError, UnknownName
 from advisor.inference import Resolved, resolve
@@ -74,11 +74,11 @@ def advise_batch(source: str, target: str) -> int:
     return rows
 
 
-class _Answered(NamedTuple):
+class _Answered:
     """A row's situation and its candidates in the order of the advice."""
 
-    situation: Resolved
-    order: list[Scored]
+    def __init__(self, situation: Resolved, order: list[Scored]) -> None:
+        self.situation, self.order = situation, order
 
 
 def _answer(row: dict[str, str], where: str) -> _Answered:

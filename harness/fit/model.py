@@ -25,7 +25,7 @@ from harness.fit.observations import RULES, TERM_NAMES, Array, Table
 
 _LEVEL = 5.0
 """Standard deviation of a context's level, in logits."""
-_CLASSES = {"linear_probe": "head", "other_nonlinear_head": "head", "hard_prompt": "words",
+_CLASSES = {"linear_probe": "head", "other_nonlinear_head": "head", "other_text_in_probe": "head", "hard_prompt": "words",
             "soft_prompt": "vectors", "full_finetune": "full", "lp_ft": "full", "from_scratch": "scratch"}  # fmt: skip
 
 

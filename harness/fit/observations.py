@@ -25,10 +25,16 @@ OTHERS = {
     "other_peft": "lora",
     "other_partial_finetune": "lora",
     "other_nonlinear_head": "linear_probe",
+    "other_text_in_probe": "linear_probe",
 }
 """Strategies that are not ours -> the one whose traits come nearest; each has an offset of its own,
-so that they teach what depends on the situation and not how good ours is."""
-TERM_NAMES = (*NAMES, *(f"offset {name}" for name in OTHERS))
+so that they teach what depends on the situation and not how good ours is; reading class names helps
+a probe most where labels are a handful."""
+TERM_NAMES = (
+    *NAMES,
+    *(f"offset {name}" for name in OTHERS),
+    "offset other_text_in_probe handful",
+)
 SLOPES = ("one", "examples", "shift", "size")
 """Degrees along which sources differ from each other."""
 _DEGREE = {name: place for place, name in enumerate(DEGREES)}
@@ -121,7 +127,9 @@ def terms_of(strategy: str, s: Resolved, features: Features) -> Array:
     kinds = {kind.id for kind in KINDS if kind.about(traits)}
     rules = [rule.strength(features, s) if rule.about(traits) else 0.0 for rule in RULES]
     learned = [values[_DEGREE[degree]] if kind in kinds else 0.0 for kind, degree in TERMS]
-    return np.array([*rules, *learned, *(float(strategy == name) for name in OTHERS)])
+    offsets = [float(strategy == name) for name in OTHERS]
+    mixed = features.handful * (strategy == "other_text_in_probe")
+    return np.array([*rules, *learned, *offsets, mixed])
 
 
 def table(contexts: Sequence[Compared]) -> Table:
@@ -131,21 +139,28 @@ def table(contexts: Sequence[Compared]) -> Table:
     for place, one in enumerate(contexts):
         features = featurize(one.situation)
         rows = [row for row in one.context.observations if traits_of(row.strategy)]
+        names = [_named(row) for row in rows]
         scores = [_fraction(row, one.context) for row in rows]
-        for row, score, logit in zip(rows, scores, _cut_logits(scores), strict=True):
-            terms.append(terms_of(row.strategy, one.situation, _as_prompted(features, row)))
+        for name, row, score, logit in zip(names, rows, scores, _cut_logits(scores), strict=True):
+            terms.append(terms_of(name, one.situation, _as_prompted(features, row)))
             logits.append(logit)
             points.append(100 * score)
             weights.append(row.weight)
             context.append(place)
             measured.append(seen.setdefault(tuple(each.id for each in row.rows), len(seen)))
-            strategies.append(row.strategy)
+            strategies.append(name)
             values = degrees(one.situation)
             slopes.append([values[_DEGREE[name]] for name in SLOPES])
     return Table(
         tuple(contexts), np.array(terms), np.array(logits), np.array(points), np.array(weights),
         np.array(context), np.array(measured), np.array(strategies), np.array(slopes),
     )  # fmt: skip
+
+
+def _named(row: Observation) -> str:
+    """A probe that is mixed with the classifier that reads class names is another strategy."""
+    mixed = row.strategy == "linear_probe" and "text_in_probe" in row.rows[0].tags
+    return "other_text_in_probe" if mixed else row.strategy
 
 
 def _as_prompted(features: Features, row: Observation) -> Features:

@@ -180,6 +180,22 @@ def compute_saved(cases: Sequence[Case], picks: Sequence[int]) -> dict[str, floa
     return {"mean": float(np.mean(1 - took / full)), "total": float(1 - took.sum() / full.sum())}
 
 
+def most_saved(cases: Sequence[Case], allowed: float) -> float:
+    """Mean share of compute that picks made in hindsight could save at a regret up to `allowed`.
+
+    Shares and regrets are weighed against each other with one price for all cases, which is best.
+    """
+    found = [0.0]
+    for price in np.geomspace(1e-3, 10, 200):
+        picks = [
+            int(np.argmin(case.flops / case.full_flops + price * (case.best.max() - case.best)))
+            for case in cases
+        ]
+        if regrets(cases, picks).mean() <= allowed:
+            found.append(compute_saved(cases, picks)["mean"])
+    return max(found)
+
+
 def by_group(
     cases: Sequence[Case], values: Array, key: Callable[[Case], str]
 ) -> dict[str, dict[str, float]]:

@@ -17,7 +17,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "other": (0.05, 0.07, 0.1),
 }
 """What is tried, one after the other; the others stay as stated."""
-_WORTH = 0.02
+_WORTH = 0.05
 """How much the loss must fall for a change: less is what another draw of sources would undo."""
 
 

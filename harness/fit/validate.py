@@ -26,6 +26,7 @@ from harness.fit.scores import (
     groups_of,
     interval_of,
     log_losses,
+    most_saved,
     probability_scores,
     regrets,
 )
@@ -166,6 +167,7 @@ def summary(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
             name: choice_scores(several, picks) | {"difference": gaps[name]}
             for name, picks in rivals.items()
         },
+        "published": _published(several, left.picks, rivals[REFERENCE]),
         "probability": probability_scores(left.predicted, left.base),
         "coverage": coverage(left.predicted),
         "by_source": _beside(several, ours, rivals, lambda case: case.group),
@@ -175,6 +177,18 @@ def summary(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
         "by_strategies": _beside(several, ours, rivals, lambda case: " ".join(case.strategies)),
         "by_examples": _beside(several, ours, rivals, _size),
         "savings": _savings(left, rivals),
+    }
+
+
+def _published(
+    several: list[Case], picks: list[int], full: list[int]
+) -> dict[str, dict[str, float]]:
+    """Choices on published sources alone, ours and always full fine-tuning."""
+    at = [place for place, case in enumerate(several) if case.one.context.protocol == "published"]
+    some = [several[place] for place in at]
+    return {
+        "model": choice_scores(some, [picks[place] for place in at]),
+        REFERENCE: choice_scores(some, [full[place] for place in at]),
     }
 
 
@@ -214,7 +228,12 @@ def _savings(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
                 "saved": compute_saved(several, picks),
             }
         )
-    return {"full": float(full.mean()), "full_balanced": balanced(full, groups), "table": table}
+    return {
+        "full": float(full.mean()),
+        "full_balanced": balanced(full, groups),
+        "hindsight": most_saved(several, float(full.mean())),
+        "table": table,
+    }
 
 
 READ_FROM: dict[str, tuple[str, ...]] = {

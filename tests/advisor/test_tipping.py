@@ -105,7 +105,7 @@ def test_where_no_value_helps_nothing_tips():
 
 def test_the_published_form():
     assert TippingPoint("examples", 100, 1000, "lora").to_dict() == {
-        "field": "examples", "from": 100, "to": 1000, "becomes": "lora",
+        "field": "examples", "from": 100, "to": 1000, "becomes": "lora", "interval": None,
     }  # fmt: skip
 
 

@@ -1,0 +1,195 @@
+"""The fit: groups can be left out by subtraction, zero-shot is counted once, refits are equal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from advisor.learned import artefact as installed
+from advisor.learned.artefact import NAMES, Artefact
+from advisor.learned.outlook import own_variance
+from harness.evidence.contexts import contexts
+from harness.evidence.load import load
+from harness.fit.artefact import digest, model_of, nearest_of
+from harness.fit.cases import Case, cases, nodes, wins
+from harness.fit.model import Hyper, posterior, prediction_noise, prior, statistics
+from harness.fit.observations import RULES, TERM_NAMES, compared, table
+from harness.fit.predict import Folds, Setting, calibrated, with_setting
+from harness.fit.rivals import RIVALS, always
+from harness.fit.scores import (
+    balanced,
+    choice_scores,
+    coverage,
+    difference,
+    interval_of,
+    most_saved,
+    regrets,
+    reliability,
+)
+
+SOURCES = ("lpft_ntk_paper", "bbt_paper_table3", "unipelt_paper", "tfew_paper", "own_studies")
+
+
+@pytest.fixture(scope="module")
+def some():
+    rows = [row for row in load() if row.usable and row.source_group in SOURCES]
+    several = compared(contexts(rows))
+    return rows, several, table(several), cases(several)
+
+
+def test_a_group_is_left_out_by_leaving_out_its_statistics(some):
+    _, several, rows, _ = some
+    whole = statistics(rows, Hyper())
+    without = [one for one in several if one.group != "unipelt_paper"]
+    apart = posterior(statistics(table(without), Hyper()).values(), Hyper())
+    rest = posterior([one for name, one in whole.items() if name != "unipelt_paper"], Hyper())
+    np.testing.assert_allclose(apart.mean, rest.mean, atol=1e-8)
+    np.testing.assert_allclose(apart.covariance, rest.covariance, atol=1e-8)
+
+
+def test_without_evidence_the_posterior_is_the_prior():
+    mean, spread = prior(Hyper())
+    found = posterior([], Hyper())
+    np.testing.assert_allclose(found.mean, mean)
+    np.testing.assert_allclose(found.covariance, np.diag(spread**2))
+    places = {name: place for place, name in enumerate(TERM_NAMES)}
+    for rule in RULES:
+        assert mean[places[f"rule {rule.id}"]] == pytest.approx(Hyper().unit * rule.points)
+    assert not prior(Hyper(), frozenset(rule.id for rule in RULES))[0].any()
+
+
+def test_evidence_never_makes_a_term_less_certain(some):
+    _, _, rows, _ = some
+    _, spread = prior(Hyper())
+    found = posterior(statistics(rows, Hyper()).values(), Hyper())
+    assert (np.diag(found.covariance) <= spread**2 + 1e-12).all()
+
+
+def test_a_level_common_to_a_context_changes_nothing(some):
+    _, _, rows, _ = some
+    moved = rows.logits + np.array([0.3, -0.2, 0.1])[rows.context % 3]
+    one = posterior(statistics(rows, Hyper()).values(), Hyper()).mean
+    other = posterior(
+        statistics(type(rows)(**{**vars(rows), "logits": moved}), Hyper()).values(), Hyper()
+    ).mean
+    np.testing.assert_allclose(one, other, atol=0.02)
+
+
+def test_the_noise_of_a_prediction_is_what_advise_adds(some):
+    rows, _, lines, asked = some
+    setting = Setting(Hyper())
+    model = Artefact(
+        json.loads(json.dumps(model_of(Folds(lines), asked, setting, rows, {"passed": False})))
+    )
+    for case in asked[:5]:
+        noise = prediction_noise(case.strategies, case.examples, case.slopes, setting.hyper)
+        assert own_variance(model, case.one.situation, case.strategies) == pytest.approx(
+            list(noise)
+        )
+
+
+def test_the_same_evidence_gives_the_same_files(some):
+    rows, several, lines, asked = some
+    made = [
+        json.dumps(model_of(Folds(lines), asked, Setting(Hyper()), rows, {"passed": False}))
+        for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    assert nearest_of(several) == nearest_of(several)
+    assert digest(rows) == digest(list(reversed(rows)))
+    assert digest(rows) != digest(rows[1:])
+
+
+@pytest.mark.slow
+def test_the_artefact_that_travels_is_the_fit_to_the_evidence_that_travels():
+    """From the settings and scores it holds itself; tuning anew takes minutes."""
+    raw = json.loads(Path(installed.PATH).read_text(encoding="utf-8"))
+    usable = [row for row in load() if row.usable]
+    several = compared(contexts(usable))
+    setting = Setting(Hyper(**raw["hyper"]), raw["noise"]["inflation"], raw["interval"])
+    again = model_of(Folds(table(several)), cases(several), setting, usable, raw["validation"])
+    assert json.loads(json.dumps(again)) == raw
+    nearest = Path(installed.PATH).with_name("nearest.tsv").read_text(encoding="utf-8")
+    assert nearest_of(several) + "\n" == nearest
+
+
+def test_terms_of_the_model_are_those_advise_reads():
+    assert TERM_NAMES[: len(NAMES)] == NAMES
+
+
+def test_probabilities_by_quadrature_and_in_closed_form_agree():
+    mean, variance = np.array([0.2, 0.0]), np.array([[0.3, 0.1], [0.1, 0.2]])
+    half = nodes()[:, :2] @ np.linalg.cholesky(variance).T
+    drawn = mean + np.vstack([half, -half])
+    share = (drawn.argmax(axis=1) == 0).mean()
+    assert wins(mean, variance)[0] == pytest.approx(share, abs=0.01)
+
+
+def test_calibration_makes_intervals_hold_as_often_as_they_say(some):
+    _, _, lines, asked = some
+    predicted = Folds(lines).left_out(Setting(Hyper()), asked)
+    setting = calibrated(Setting(Hyper()), predicted)
+    after = [with_setting(each, setting) for each in predicted]
+    assert coverage(after)["coverage"] == pytest.approx(0.8, abs=0.02)
+
+
+def test_scores_of_perfect_and_of_worst_choices(some):
+    _, _, _, asked = some
+    best = [int(case.best.argmax()) for case in asked]
+    worst = [int(case.best.argmin()) for case in asked]
+    assert choice_scores(asked, best)["regret"] == 0
+    assert choice_scores(asked, best)["top1"] == 1
+    assert choice_scores(asked, worst)["regret"] > 0
+    gap = difference(
+        regrets(asked, best), regrets(asked, worst), np.array([case.group for case in asked])
+    )
+    assert gap["plain_interval"][0] <= gap["plain"] <= gap["plain_interval"][1] <= 0
+
+
+def test_balanced_means_count_every_source_once():
+    values, groups = np.array([1.0, 1.0, 1.0, 3.0]), np.array(["a", "a", "a", "b"])
+    assert balanced(values, groups) == 2.0
+    low, high = interval_of(values, groups, is_balanced=True)
+    assert 1.0 <= low <= 2.0 <= high <= 3.0
+
+
+def test_the_more_regret_is_allowed_the_more_can_be_saved(some):
+    _, _, _, asked = some
+    assert most_saved(asked, 0.0) <= most_saved(asked, 2.0) <= most_saved(asked, 50.0)
+
+
+@pytest.mark.parametrize("name", [name for name in RIVALS if name != "random forest"])
+def test_every_rival_picks_a_measured_strategy(name, some):
+    _, _, _, asked = some
+    picks = RIVALS[name](asked, asked)
+    assert len(picks) == len(asked)
+    assert all(0 <= pick < len(case.strategies) for pick, case in zip(picks, asked, strict=True))
+
+
+def test_always_takes_the_strategy_where_it_was_measured(some):
+    _, _, _, asked = some
+    for case, pick in zip(asked, always("linear_probe")((), asked), strict=True):
+        if "linear_probe" in case.strategies:
+            assert case.strategies[pick] == "linear_probe"
+
+
+def test_reliability_says_what_came_true(some):
+    _, _, lines, asked = some
+    found = reliability(Folds(lines).left_out(Setting(Hyper()), asked))
+    assert sum(row["candidates"] for row in found["reliability"]) == sum(
+        len(case.strategies) for case in asked
+    )
+    assert 0 <= found["ece"] <= 1
+
+
+def test_cases_compare_core_strategies_alone(some):
+    _, _, _, asked = some
+    assert asked
+    for case in asked:
+        assert isinstance(case, Case)
+        assert len(case.strategies) >= 2
+        assert case.best.shape == case.median.shape == case.flops.shape
+        assert (case.median <= case.best + 1e-9).all()
