@@ -16,6 +16,7 @@ from advisor.traits import STRATEGIES, Traits
 
 TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 PATH = os.path.join(os.path.dirname(__file__), "artefact.json")
@@ -56,12 +57,15 @@ class Artefact:
             rule.id: means.get(f"rule {rule.id}", unit * rule.points) for rule in RULES
         }
         self.weights = {id: _weights(traits, means) for id, traits in STRATEGIES.items()}
-        self.spread: tuple[float, ...] = tuple(_in_order(raw, raw["spread"], new=unit * 10))
-        self.reduction = tuple(tuple(_in_order(raw, row, new=0.0)) for row in raw["reduction"])
+        self.spread: list[float] = raw["spread"]
+        self.reduction: list[list[float]] = raw["reduction"]
+        if raw["terms"] != list(NAMES):  # rules have come or gone since the fit
+            self.spread = _in_order(raw, raw["spread"], new=unit * 10)
+            self.reduction = [_in_order(raw, row, new=0.0) for row in raw["reduction"]]
         self.noise: dict[str, Any] = raw["noise"]
         self.level: dict[str, float] = raw["level"]
         self.interval: float = raw["interval"]
-        self.nodes: tuple[tuple[float, ...], ...] = tuple(map(tuple, raw["nodes"]))
+        self.nodes: list[list[float]] = raw["nodes"]
         self.pairs: dict[str, dict[str, int]] = raw["pairs"]
         self.validation: dict[str, Any] = raw["validation"]
         self.evidence: dict[str, Any] = raw["evidence"]
@@ -83,9 +87,7 @@ def artefact() -> Artefact | None:
 
 
 def _in_order(raw: dict[str, Any], values: list[float], *, new: float) -> list[float]:
-    """Values in the order of `NAMES`: rules may have come or gone since the fit."""
-    if raw["terms"] == list(NAMES):
-        return values
+    """Values in the order of `NAMES`."""
     known = dict(zip(raw["terms"], values, strict=True))
     return [known.get(name, new) for name in NAMES]
 
@@ -100,5 +102,5 @@ def _weights(traits: Traits, means: dict[str, float]) -> tuple[float, ...]:
     return tuple(weights.values())
 
 
-def dot(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+def dot(one: Sequence[float], other: Sequence[float]) -> float:
     return sum(map(mul, one, other))
