@@ -142,7 +142,7 @@ def _prepare(
     row_seconds = 0.0
     if question.budget_seconds is not None and plan.facts.access == "weights":
         how.on_event(Stage("measuring speed"))
-        row_seconds = seconds_per_row(backbone, plan.dataset.train.inputs)
+        row_seconds = seconds_per_row(backbone, plan.dataset.train.inputs, plan.task)
     rows = earlier.terms.rows if earlier else _test_rows(plan, budget, row_seconds)
     bench = _bench(plan, backbone, rows, folder, how)
     advice = advised(plan, backbone.device)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from harness.backbones.base import Backbone
+from harness.inference import predict_answers
+from harness.tasks.base import Task
 
 _MATRIX = 1024
 _LEAST_SECONDS = 0.3
@@ -28,17 +32,22 @@ def flops_per_second(device: torch.device) -> float:
     return products * 2 * _MATRIX**3 / (time.perf_counter() - started)
 
 
-def seconds_per_row(backbone: Backbone, inputs: Sequence[str | Path]) -> float:
-    """Seconds the frozen model needs for one input, in batches."""
+def seconds_per_row(backbone: Backbone, inputs: Sequence[str | Path], task: Task) -> float:
+    """Seconds the model needs for one input, in batches, before it is trained: for its features
+    or, of a family that has none to give, for its answers."""
     first, rest = inputs[:_FIRST_ROWS], inputs[_FIRST_ROWS : _FIRST_ROWS + _MORE_ROWS]
-    took = _time_features(backbone, first)  # includes what is set up on first use
-    return _time_features(backbone, rest) / len(rest) if rest else took / len(first)
+    if backbone.poolings:
+        reading: Callable[[Any], object] = partial(backbone.features, pooling=backbone.poolings[0])
+    else:
+        reading = partial(predict_answers, backbone.trainee(task, frozen=True), task=task)
+    took = _time(reading, first, backbone.device)  # includes what is set up on first use
+    return _time(reading, rest, backbone.device) / len(rest) if rest else took / len(first)
 
 
-def _time_features(backbone: Backbone, inputs: Sequence[str | Path]) -> float:
+def _time(reading: Callable[[Any], object], inputs: Sequence[Any], device: torch.device) -> float:
     started = time.perf_counter()
-    backbone.features(inputs, pooling=backbone.poolings[0])
-    _wait(backbone.device)
+    reading(inputs)
+    _wait(device)
     return time.perf_counter() - started
 
 

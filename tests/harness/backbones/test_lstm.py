@@ -89,4 +89,5 @@ def test_only_training_the_whole_network_works_and_the_rest_is_refused_with_a_re
     works = {name for name, verdict in verdicts.items() if verdict.feasible}
     assert works == {"full_finetune", "from_scratch"}
     for name, verdict in verdicts.items():
-        assert verdict.feasible or "LSTM" in verdict.reason, name
+        said = "LSTM" in verdict.reason or "pooled vector" in verdict.reason
+        assert verdict.feasible or said, name
