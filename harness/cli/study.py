@@ -56,6 +56,12 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Also write every score as a row of evidence (CSV).",
 )
+@click.option(
+    "--page",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="FILE",
+    help="Also put the tables into this page, between the marks of the study.",
+)
 @click.option("--no-runs", is_flag=True, help="Only write the table of what is finished.")
 @click.pass_obj
 def study(
@@ -68,6 +74,7 @@ def study(
     part: str,
     publish: Path | None,
     evidence: Path | None,
+    page: Path | None,
     no_runs: bool,
 ) -> int:
     """Measure what a study asks, run by run, and compare.
@@ -81,7 +88,7 @@ def study(
     from harness.studies.findings import evidence_rows, gather
     from harness.studies.spec import cells as cells_of
     from harness.studies.spec import located, read_study, shifted_copies
-    from harness.studies.table import as_markdown, write_findings
+    from harness.studies.table import as_markdown, put_into, write_findings
 
     quiet()
     name, file = str(file), located(file)
@@ -101,6 +108,8 @@ def study(
         write_findings(findings, publish, file.stem)
     if evidence is not None:
         write_rows(evidence_rows(file.stem, cells, folder), evidence)
+    if page is not None:
+        put_into(page, file.stem, findings)
     click.echo(as_markdown(findings), nl=False)
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)

@@ -9,6 +9,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from advisor.errors import SpecError
 from harness.files import write_json, write_text
 from harness.studies.findings import CurvePoint, Findings, Row, Verdict
 
@@ -30,15 +31,40 @@ def as_markdown(found: Findings) -> str:
         f"Made by `{found.command}`. Test scores, mean over seeds, 95 % interval over seeds and "
         "test examples in brackets.",
     ]
-    for data in dict.fromkeys(row.data for row in found.rows):
-        rows = [row for row in found.rows if row.data == data]
-        metrics = ", ".join(dict.fromkeys(row.metric.replace("_", " ") for row in rows))
-        parts += [f"## {data}", f"Metric: {metrics}.", _score_table(rows)]
+    parts += _by_data(found.rows)
     if found.verdicts:
         parts += ["## Claims", _verdict_table(found.verdicts)]
     if found.missing:
         parts.append(f"Not measured yet: {', '.join(found.missing)}.")
     return "\n\n".join(parts) + "\n"
+
+
+def put_into(page: Path, name: str, found: Findings) -> None:
+    """Replace what stands between the marks of a study in a page by its tables.
+
+    Raises:
+        SpecError: If the page has no such marks.
+    """
+    begin, end = f"<!-- study {name} -->", f"<!-- end of {name} -->"
+    text = page.read_text(encoding="utf-8")
+    if begin not in text or end not in text.partition(begin)[2]:
+        raise SpecError(
+            f"{page} has no place for the tables; write {begin} and {end} where they go."
+        )
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    tables = "\n\n".join(_by_data(found.rows))
+    write_text(page, f"{before}{begin}\n{tables}\n{end}{after}".removesuffix("\n"))
+
+
+def _by_data(rows: Sequence[Row]) -> list[str]:
+    """A heading, the metric and the scores of each data set."""
+    parts = []
+    for data in dict.fromkeys(row.data for row in rows):
+        mine = [row for row in rows if row.data == data]
+        metrics = ", ".join(dict.fromkeys(row.metric.replace("_", " ") for row in mine))
+        parts += [f"## {data}", f"Metric: {metrics}.", _score_table(mine)]
+    return parts
 
 
 def as_json(found: Findings) -> dict[str, Any]:

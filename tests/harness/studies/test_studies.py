@@ -195,3 +195,28 @@ def test_curves_become_lines_of_csv():
         "a,soft_prompt,4,1.25,0.5,0.75",
         "a,soft_prompt,8,0.12346,,",
     ]
+
+
+def test_a_page_gets_the_tables_between_the_marks(file: Path, capsys: pytest.CaptureFixture[str]):
+    page = Path("page.md")
+    page.write_text("# Page\n\n<!-- study toys -->\nold\n<!-- end of toys -->\n\nAfter.\n", "utf-8")
+    assert main(["study", str(file), "--page", str(page)]) == 0
+    once = page.read_text("utf-8")
+    assert once.startswith("# Page\n\n<!-- study toys -->\n## numbers\n")
+    assert once.endswith("<!-- end of toys -->\n\nAfter.\n")
+    assert "old" not in once
+    assert "Metric: accuracy." in once
+    assert main(["study", str(file), "--page", str(page), "--no-runs"]) == 0
+    assert page.read_text("utf-8") == once
+    page.write_text("# No marks\n", "utf-8")
+    assert main(["study", str(file), "--page", str(page), "--no-runs"]) == 2
+    assert "<!-- study toys -->" in capsys.readouterr().err
+
+
+def test_the_results_page_shows_the_published_table() -> None:
+    root = Path(__file__).parents[3]
+    page = (root / "docs" / "results.md").read_text("utf-8")
+    shown = page.partition("<!-- study journeys -->")[2].partition("<!-- end of journeys -->")[0]
+    report = (root / "reports" / "journeys.md").read_text("utf-8")
+    assert shown.strip()
+    assert shown.strip() in report
