@@ -62,12 +62,42 @@ class Setting(NamedTuple):
     """Everything that is chosen rather than estimated.
 
     Attributes:
+        hyper: Of whatever is not averaged over.
         inflation: Factor on predictive variances; interval: half an 80% interval in deviations.
+        averaged: Candidates for the prior with their weights, which add up to 1; empty for `hyper`
+            alone. They differ from `hyper` in the prior of beta and in nothing else.
     """
 
     hyper: Hyper
     inflation: float = 1.0
     interval: float = 1.2816
+    averaged: tuple[tuple[Hyper, float], ...] = ()
+
+    @property
+    def candidates(self) -> tuple[tuple[Hyper, float], ...]:
+        return self.averaged or ((self.hyper, 1.0),)
+
+
+def fitted_to(
+    found: Sequence[Statistics], setting: Setting, forgotten: frozenset[str] = frozenset()
+) -> Posterior:
+    """The posterior averaged over the candidates of a setting; see `prior` for `forgotten`."""
+    several = [(posterior(found, hyper, forgotten), weight) for hyper, weight in setting.candidates]
+    return mixed([one for one, _ in several], [weight for _, weight in several])
+
+
+def mixed(several: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
+    """The normal distribution with mean and covariance of a mixture; weights add up to 1."""
+    mean = np.sum([w * one.mean for one, w in zip(several, weights, strict=True)], axis=0)
+    covariance = np.sum(
+        [
+            w * (one.covariance + np.outer(one.mean - mean, one.mean - mean))
+            for one, w in zip(several, weights, strict=True)
+        ],
+        axis=0,
+    )
+    evidence = float(np.dot(weights, [one.evidence for one in several]))
+    return Posterior(mean, covariance, evidence)
 
 
 def predict(
@@ -141,7 +171,7 @@ class Folds:
             others = [case for case in use if case.group != group]
             level = fit_level(others) if in_points else np.zeros(len(LEVEL_DEGREES))
             mine = [case for case in use if case.group == group]
-            predicted += predict(posterior(rest, setting.hyper), setting, level, mine)
+            predicted += predict(fitted_to(rest, setting), setting, level, mine)
         return predicted
 
 
