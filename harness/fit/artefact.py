@@ -77,6 +77,7 @@ def model_of(
         "nodes": nodes().tolist(),
         "pairs": pairs(asked),
         "hyper": hyper._asdict(),
+        "averaged": [[one._asdict(), weight] for one, weight in setting.averaged],
         "evidence": {
             "digest": digest(rows),
             "contexts": len(folds.rows.contexts),

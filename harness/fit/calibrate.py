@@ -97,7 +97,7 @@ def verdict(part: dict[str, Any]) -> dict[str, Any]:
 
 def _told(setting: Setting) -> dict[str, float]:
     return {
-        **setting.hyper._asdict(),
+        **{f"weight {place}": weight for place, (_, weight) in enumerate(setting.averaged)},
         "inflation": setting.inflation,
         "interval": round(setting.interval, 3),
     }

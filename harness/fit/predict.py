@@ -144,6 +144,8 @@ class Folds:
     def __init__(self, rows: Table) -> None:
         self.rows = rows
         self._known: dict[tuple[float, ...], dict[str, Statistics]] = {}
+        self._without: frozenset[str] | None = None
+        self._fitted: dict[tuple[str, Hyper], Posterior] = {}
 
     def of(self, hyper: Hyper) -> Mapping[str, Statistics]:
         key = (hyper.group, hyper.block, hyper.noise, hyper.narrowing, hyper.words)
@@ -163,16 +165,28 @@ class Folds:
 
         Cases of groups in `without` are skipped. Without `in_points` differences stay in logits.
         """
-        found = self.of(setting.hyper)
         use = [case for case in cases if case.group not in without]
         predicted: list[Prediction] = []
         for group in sorted({case.group for case in use}):
-            rest = [one for name, one in found.items() if name != group and name not in without]
+            fitted = self._fitted_without(group, without, setting)
             others = [case for case in use if case.group != group]
             level = fit_level(others) if in_points else np.zeros(len(LEVEL_DEGREES))
             mine = [case for case in use if case.group == group]
-            predicted += predict(fitted_to(rest, setting), setting, level, mine)
+            predicted += predict(fitted, setting, level, mine)
         return predicted
+
+    def _fitted_without(self, group: str, without: frozenset[str], setting: Setting) -> Posterior:
+        """From all groups but these; candidates are remembered while `without` stays the same."""
+        if without != self._without:
+            self._without, self._fitted = without, {}
+        several = []
+        for hyper, _ in setting.candidates:
+            if (group, hyper) not in self._fitted:
+                found = self.of(hyper)
+                rest = [one for name, one in found.items() if name != group and name not in without]
+                self._fitted[group, hyper] = posterior(rest, hyper)
+            several.append(self._fitted[group, hyper])
+        return mixed(several, [weight for _, weight in setting.candidates])
 
 
 def calibrated(setting: Setting, predicted: Sequence[Prediction]) -> Setting:

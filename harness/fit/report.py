@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import write_text
+from harness.fit.model import Hyper
+from harness.fit.tune import CANDIDATES, START
 from harness.fit.validate import REFERENCE
 
 NAME = "calibration"
@@ -282,10 +284,28 @@ def _compared(result: dict[str, Any]) -> Sheet:
 def _settings(result: dict[str, Any]) -> Sheet:
     names = list(result["settings"]["final"])
     rows = [
-        [fold, *(f"{values[name]:g}" for name in names)]
+        [fold, *(f"{values[name]:.3g}" for name in names)]
         for fold, values in result["settings"].items()
     ]
-    return Sheet("Settings that were tuned, per fold", ["", *names], rows)
+    titles = [*(_candidate(one) for one in CANDIDATES), *names[len(CANDIDATES) :]]
+    note = (
+        "Nothing is picked: the posterior is averaged over the stated settings and over what moves one "
+        "of them, weighted by the log score on left-out sources, one source one witness (pseudo-BMA, "
+        "Yao et al. 2018). Picking the best jumped: without pet_paper the freedom of rules went from "
+        "0.4 to 0.6, which cost 44 points in one of its cases. Averaging was settled on before its "
+        "scores were seen. Student-t noise (four degrees of freedom, within each source) was tried at "
+        "the stated settings and left out: log loss 0.519 for 0.520, regret 0.96 for 0.94."
+    )
+    return Sheet("Weights of the settings, per fold", ["", *titles], rows, note)
+
+
+def _candidate(hyper: Hyper) -> str:
+    moved = [
+        f"{name} {value:g}"
+        for name, value in hyper._asdict().items()
+        if value != getattr(START, name)
+    ]
+    return ", ".join(moved) or "as stated"
 
 
 def to_markdown(page: Page) -> str:

@@ -110,7 +110,9 @@ def test_the_artefact_that_travels_is_the_fit_to_the_evidence_that_travels():
     raw = json.loads(Path(installed.PATH).read_text(encoding="utf-8"))
     usable = [row for row in load() if row.usable]
     several = compared(contexts(usable))
-    setting = Setting(Hyper(**raw["hyper"]), raw["noise"]["inflation"], raw["interval"])
+    averaged = tuple((Hyper(**one), weight) for one, weight in raw["averaged"])
+    noise = raw["noise"]
+    setting = Setting(Hyper(**raw["hyper"]), noise["inflation"], raw["interval"], averaged)
     again = model_of(Folds(table(several)), cases(several), setting, usable, raw["validation"])
     assert json.loads(json.dumps(again)) == raw
     nearest = Path(installed.PATH).with_name("nearest.tsv").read_text(encoding="utf-8")
