@@ -34,7 +34,7 @@ class Case:
         slopes: Degrees along which sources differ. degrees: all degrees.
         flops: Estimated work of training each for as many epochs as is usual for it, shape (k,).
         even_flops: The same where all that train by gradients train for as many epochs as full
-            fine-tuning, which is how most sources compared them (Jia et al. 2022: 100 for each).
+            fine-tuning, as Visual Prompt Tuning compared them (Jia et al. 2022: 100 for each).
         full_flops: Of full fine-tuning, measured here or not.
     """
 
