@@ -18,9 +18,9 @@ from harness.evidence.contexts import Context
 from harness.evidence.schema import Row
 from harness.files import write_text
 from harness.fit.cases import Case, nodes
-from harness.fit.model import Posterior, posterior, prior
+from harness.fit.model import Posterior, prior
 from harness.fit.observations import SLOPES, Array, Compared
-from harness.fit.predict import LEVEL_DEGREES, Folds, Setting, fit_level
+from harness.fit.predict import LEVEL_DEGREES, Folds, Setting, fit_level, fitted_to
 
 MODEL_FILE, NEAREST_FILE = "artefact.json", "nearest.tsv"
 SCHEMA_VERSION = 1
@@ -51,9 +51,10 @@ def model_of(
     validation: dict[str, Any],
 ) -> dict[str, Any]:
     """The fitted model, as `advisor.learned.artefact` reads it."""
-    fitted = posterior(folds.of(setting.hyper).values(), setting.hyper)
+    fitted = fitted_to(list(folds.of(setting.hyper).values()), setting)
     hyper = setting.hyper
-    _, spread = prior(hyper)
+    squares = [weight * prior(one)[1] ** 2 for one, weight in setting.candidates]
+    spread = np.sqrt(np.sum(squares, axis=0))
     own = slice(len(NAMES))  # offsets of strategies that are not ours stay behind
     return {
         "schema_version": SCHEMA_VERSION,
@@ -76,6 +77,7 @@ def model_of(
         "nodes": nodes().tolist(),
         "pairs": pairs(asked),
         "hyper": hyper._asdict(),
+        "averaged": [[one._asdict(), weight] for one, weight in setting.averaged],
         "evidence": {
             "digest": digest(rows),
             "contexts": len(folds.rows.contexts),

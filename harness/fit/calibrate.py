@@ -11,6 +11,7 @@ from harness.evidence.schema import Row
 from harness.fit.artefact import model_of, nearest_of, pairs, write
 from harness.fit.cases import cases
 from harness.fit.observations import compared, table
+from harness.fit.orientation import orientation
 from harness.fit.predict import Folds, Setting
 from harness.fit.report import publish
 from harness.fit.tune import tuned
@@ -46,17 +47,18 @@ def calibrate(
     several = compared(contexts(usable))
     lines, asked = table(several), cases(several)
     say(f"{len(asked)} cases in {len(several)} contexts")
-    left = leave_sources_out(lines, asked, say)
+    folds = Folds(lines)
+    left = leave_sources_out(folds, asked, say)
     data_left = leave_data_out(several, say)
     say("rivals")
     result: dict[str, Any] = {
         "sources_out": summary(left, with_rivals(left, asked)),
         "data_out": summary(data_left, with_rivals(data_left, asked, by_data=True)),
+        "orientation": orientation(usable, asked, folds, left),
         "ablations": ablations(several, left, say),
         "pairs": pairs(asked),
     }
     say("the fit to everything")
-    folds = Folds(lines)
     setting = tuned(folds, asked)
     result["settings"] = {
         name: _told(one) for name, one in {"final": setting, **left.settings}.items()
@@ -95,7 +97,7 @@ def verdict(part: dict[str, Any]) -> dict[str, Any]:
 
 def _told(setting: Setting) -> dict[str, float]:
     return {
-        **setting.hyper._asdict(),
+        **{f"weight {place}": weight for place, (_, weight) in enumerate(setting.averaged)},
         "inflation": setting.inflation,
         "interval": round(setting.interval, 3),
     }

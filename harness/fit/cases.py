@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.costs import estimate
+from advisor.costs.shape import shape_of
+from advisor.costs.workload import workload_of
 from advisor.features import featurize
 from advisor.learned.basis import DEGREES, degrees
 from advisor.traits import CORE, STRATEGIES
@@ -30,7 +32,9 @@ class Case:
         best, median: Measured points over variants, shape (k,).
         possible: Whether `advise` takes each for possible with the family, shape (k,).
         slopes: Degrees along which sources differ. degrees: all degrees.
-        flops: Estimated work of training each, shape (k,).
+        flops: Estimated work of training each for as many epochs as is usual for it, shape (k,).
+        even_flops: The same where all that train by gradients train for as many epochs as full
+            fine-tuning, as Visual Prompt Tuning compared them (Jia et al. 2022: 100 for each).
         full_flops: Of full fine-tuning, measured here or not.
     """
 
@@ -44,6 +48,7 @@ class Case:
     slopes: Array
     degrees: Array
     flops: Array
+    even_flops: Array
     full_flops: float
 
     @property
@@ -82,14 +87,18 @@ def cases(contexts: Sequence[Compared]) -> list[Case]:
                 values[[DEGREES.index(name) for name in SLOPES]],
                 values,
                 np.array([_flops(one, name) for name in names]),
+                np.array([_flops(one, name, even=True) for name in names]),
                 _flops(one, "full_finetune"),
             )
         )  # fmt: skip
     return found
 
 
-def _flops(one: Compared, strategy: str) -> float:
-    return estimate(one.situation, STRATEGIES[strategy]).training.flops
+def _flops(one: Compared, strategy: str, *, even: bool = False) -> float:
+    work = workload_of(one.situation, shape_of(one.situation))
+    if even:
+        work = work._replace(epochs=work.passes(STRATEGIES["full_finetune"]))
+    return estimate(one.situation, STRATEGIES[strategy], workload=work).training.flops
 
 
 @cache

@@ -62,12 +62,42 @@ class Setting(NamedTuple):
     """Everything that is chosen rather than estimated.
 
     Attributes:
+        hyper: Of whatever is not averaged over.
         inflation: Factor on predictive variances; interval: half an 80% interval in deviations.
+        averaged: Candidates for the prior with their weights, which add up to 1; empty for `hyper`
+            alone. They differ from `hyper` in the prior of beta and in nothing else.
     """
 
     hyper: Hyper
     inflation: float = 1.0
     interval: float = 1.2816
+    averaged: tuple[tuple[Hyper, float], ...] = ()
+
+    @property
+    def candidates(self) -> tuple[tuple[Hyper, float], ...]:
+        return self.averaged or ((self.hyper, 1.0),)
+
+
+def fitted_to(
+    found: Sequence[Statistics], setting: Setting, forgotten: frozenset[str] = frozenset()
+) -> Posterior:
+    """The posterior averaged over the candidates of a setting; see `prior` for `forgotten`."""
+    several = [(posterior(found, hyper, forgotten), weight) for hyper, weight in setting.candidates]
+    return mixed([one for one, _ in several], [weight for _, weight in several])
+
+
+def mixed(several: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
+    """The normal distribution with mean and covariance of a mixture; weights add up to 1."""
+    mean = np.sum([w * one.mean for one, w in zip(several, weights, strict=True)], axis=0)
+    covariance = np.sum(
+        [
+            w * (one.covariance + np.outer(one.mean - mean, one.mean - mean))
+            for one, w in zip(several, weights, strict=True)
+        ],
+        axis=0,
+    )
+    evidence = float(np.dot(weights, [one.evidence for one in several]))
+    return Posterior(mean, covariance, evidence)
 
 
 def predict(
@@ -114,6 +144,8 @@ class Folds:
     def __init__(self, rows: Table) -> None:
         self.rows = rows
         self._known: dict[tuple[float, ...], dict[str, Statistics]] = {}
+        self._without: frozenset[str] | None = None
+        self._fitted: dict[tuple[str, Hyper], Posterior] = {}
 
     def of(self, hyper: Hyper) -> Mapping[str, Statistics]:
         key = (hyper.group, hyper.block, hyper.noise, hyper.narrowing, hyper.words)
@@ -133,16 +165,28 @@ class Folds:
 
         Cases of groups in `without` are skipped. Without `in_points` differences stay in logits.
         """
-        found = self.of(setting.hyper)
         use = [case for case in cases if case.group not in without]
         predicted: list[Prediction] = []
         for group in sorted({case.group for case in use}):
-            rest = [one for name, one in found.items() if name != group and name not in without]
+            fitted = self._fitted_without(group, without, setting)
             others = [case for case in use if case.group != group]
             level = fit_level(others) if in_points else np.zeros(len(LEVEL_DEGREES))
             mine = [case for case in use if case.group == group]
-            predicted += predict(posterior(rest, setting.hyper), setting, level, mine)
+            predicted += predict(fitted, setting, level, mine)
         return predicted
+
+    def _fitted_without(self, group: str, without: frozenset[str], setting: Setting) -> Posterior:
+        """From all groups but these; candidates are remembered while `without` stays the same."""
+        if without != self._without:
+            self._without, self._fitted = without, {}
+        several = []
+        for hyper, _ in setting.candidates:
+            if (group, hyper) not in self._fitted:
+                found = self.of(hyper)
+                rest = [one for name, one in found.items() if name != group and name not in without]
+                self._fitted[group, hyper] = posterior(rest, hyper)
+            several.append(self._fitted[group, hyper])
+        return mixed(several, [weight for _, weight in setting.candidates])
 
 
 def calibrated(setting: Setting, predicted: Sequence[Prediction]) -> Setting:

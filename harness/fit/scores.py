@@ -160,27 +160,37 @@ def coverage(predicted: Sequence[Prediction]) -> dict[str, float]:
     }
 
 
-def cheapest(predicted: Sequence[Prediction], tolerance: float) -> list[int]:
-    """The candidate that takes least training among those expected within the tolerance."""
+def cheapest(predicted: Sequence[Prediction], tolerance: float, *, even: bool = False) -> list[int]:
+    """The candidate that takes least training among those expected within the tolerance.
+
+    Args:
+        even: Whether all that train by gradients train for as many epochs.
+    """
     picks = []
     for each in predicted:
         behind = [-each.difference(i)[0] for i in range(len(each.mean))]
         within = [i for i, one in enumerate(behind) if one <= tolerance]
-        picks.append(min(within, key=lambda i: (each.case.flops[i], behind[i])))
+        picks.append(min(within, key=lambda i: (work_of(each.case, even)[i], behind[i])))
     return picks
 
 
-def compute_saved(cases: Sequence[Case], picks: Sequence[int]) -> dict[str, float]:
+def work_of(case: Case, even: bool) -> Array:
+    return case.even_flops if even else case.flops
+
+
+def compute_saved(
+    cases: Sequence[Case], picks: Sequence[int], *, even: bool = False
+) -> dict[str, float]:
     """Share of the training compute of always full fine-tuning that the picks do without.
 
     `mean` averages shares over cases; `total` compares sums, which the largest cases decide.
     """
-    took = np.array([case.flops[pick] for case, pick in zip(cases, picks, strict=True)])
+    took = np.array([work_of(case, even)[pick] for case, pick in zip(cases, picks, strict=True)])
     full = np.array([case.full_flops for case in cases])
     return {"mean": float(np.mean(1 - took / full)), "total": float(1 - took.sum() / full.sum())}
 
 
-def most_saved(cases: Sequence[Case], allowed: float) -> float:
+def most_saved(cases: Sequence[Case], allowed: float, *, even: bool = False) -> float:
     """Mean share of compute that picks made in hindsight could save at a regret up to `allowed`.
 
     Shares and regrets are weighed against each other with one price for all cases, which is best.
@@ -188,11 +198,15 @@ def most_saved(cases: Sequence[Case], allowed: float) -> float:
     found = [0.0]
     for price in np.geomspace(1e-3, 10, 200):
         picks = [
-            int(np.argmin(case.flops / case.full_flops + price * (case.best.max() - case.best)))
+            int(
+                np.argmin(
+                    work_of(case, even) / case.full_flops + price * (case.best.max() - case.best)
+                )
+            )
             for case in cases
         ]
         if regrets(cases, picks).mean() <= allowed:
-            found.append(compute_saved(cases, picks)["mean"])
+            found.append(compute_saved(cases, picks, even=even)["mean"])
     return max(found)
 
 

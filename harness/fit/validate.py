@@ -11,9 +11,8 @@ import numpy as np
 
 from advisor.learned.artefact import RULES
 from harness.fit.cases import Case, cases
-from harness.fit.model import posterior
-from harness.fit.observations import Array, Compared, Table, table
-from harness.fit.predict import Folds, Prediction, Setting, fit_level, predict
+from harness.fit.observations import Array, Compared, table
+from harness.fit.predict import Folds, Prediction, Setting, fit_level, fitted_to, predict
 from harness.fit.rivals import RIVALS
 from harness.fit.scores import (
     balanced,
@@ -65,9 +64,8 @@ class LeftOut:
         return [each.pick for each in self.predicted]
 
 
-def leave_sources_out(rows: Table, asked: Sequence[Case], say: Say) -> LeftOut:
+def leave_sources_out(folds: Folds, asked: Sequence[Case], say: Say) -> LeftOut:
     """Each source group predicted by a model tuned and fitted without it."""
-    folds = Folds(rows)
     predicted: list[Prediction] = []
     settings: dict[str, Setting] = {}
     base: list[Array] = []
@@ -78,7 +76,7 @@ def leave_sources_out(rows: Table, asked: Sequence[Case], say: Say) -> LeftOut:
         rest = [case for case in asked if case.group != group]
         mine = [case for case in asked if case.group == group]
         seen = [one for name, one in folds.of(settings[group].hyper).items() if name != group]
-        fitted = posterior(seen, settings[group].hyper)
+        fitted = fitted_to(seen, settings[group])
         predicted += predict(fitted, settings[group], fit_level(rest), mine)
         base += base_rates(rest, mine)
     return LeftOut(predicted, settings, base)
@@ -100,7 +98,7 @@ def leave_data_out(contexts: Sequence[Compared], say: Say) -> LeftOut:
         )
         folds = Folds(table(seen))
         setting = settings[f"fold {fold + 1}"] = tuned(folds, rest)
-        fitted = posterior(folds.of(setting.hyper).values(), setting.hyper)
+        fitted = fitted_to(list(folds.of(setting.hyper).values()), setting)
         predicted += predict(fitted, setting, fit_level(rest), mine)
         base += base_rates(rest, mine)
     return LeftOut(predicted, settings, base)
@@ -177,6 +175,7 @@ def summary(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
         "by_strategies": _beside(several, ours, rivals, lambda case: " ".join(case.strategies)),
         "by_examples": _beside(several, ours, rivals, _size),
         "savings": _savings(left, rivals),
+        "savings_even": _savings(left, rivals, even=True),
     }
 
 
@@ -212,26 +211,26 @@ def _beside(
     }
 
 
-def _savings(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
+def _savings(left: LeftOut, rivals: dict[str, list[int]], *, even: bool = False) -> dict[str, Any]:
     """Cheapest within tolerance: regret and compute beside always full fine-tuning."""
     several, groups = left.cases, groups_of(left.cases)
     full = regrets(several, rivals[REFERENCE])
     table = []
     for tolerance in TOLERANCES:
-        picks = cheapest(left.predicted, tolerance)
+        picks = cheapest(left.predicted, tolerance, even=even)
         found = regrets(several, picks)
         table.append(
             {
                 "tolerance": tolerance,
                 "regret": float(found.mean()),
                 "regret_balanced": balanced(found, groups),
-                "saved": compute_saved(several, picks),
+                "saved": compute_saved(several, picks, even=even),
             }
         )
     return {
         "full": float(full.mean()),
         "full_balanced": balanced(full, groups),
-        "hindsight": most_saved(several, float(full.mean())),
+        "hindsight": most_saved(several, float(full.mean()), even=even),
         "table": table,
     }
 
@@ -318,7 +317,7 @@ def _ablated(
         ]
         rest = [case for case in asked if case.group not in out]
         mine = [case for case in asked if case.group == group]
-        fitted = posterior(seen, setting.hyper, forgotten)
+        fitted = fitted_to(seen, setting, forgotten)
         predicted += predict(fitted, setting, fit_level(rest), mine)
     several = [each.case for each in predicted]
     losses = log_losses(several, [each.p for each in predicted])

@@ -17,7 +17,8 @@ from harness.fit.artefact import digest, model_of, nearest_of
 from harness.fit.cases import Case, cases, nodes, wins
 from harness.fit.model import Hyper, posterior, prediction_noise, prior, statistics
 from harness.fit.observations import RULES, TERM_NAMES, compared, table
-from harness.fit.predict import Folds, Setting, calibrated, with_setting
+from harness.fit.orientation import COUNTINGS, counted
+from harness.fit.predict import Folds, Setting, calibrated, fitted_to, mixed, with_setting
 from harness.fit.rivals import RIVALS, always
 from harness.fit.scores import (
     balanced,
@@ -109,7 +110,9 @@ def test_the_artefact_that_travels_is_the_fit_to_the_evidence_that_travels():
     raw = json.loads(Path(installed.PATH).read_text(encoding="utf-8"))
     usable = [row for row in load() if row.usable]
     several = compared(contexts(usable))
-    setting = Setting(Hyper(**raw["hyper"]), raw["noise"]["inflation"], raw["interval"])
+    averaged = tuple((Hyper(**one), weight) for one, weight in raw["averaged"])
+    noise = raw["noise"]
+    setting = Setting(Hyper(**raw["hyper"]), noise["inflation"], raw["interval"], averaged)
     again = model_of(Folds(table(several)), cases(several), setting, usable, raw["validation"])
     assert json.loads(json.dumps(again)) == raw
     nearest = Path(installed.PATH).with_name("nearest.tsv").read_text(encoding="utf-8")
@@ -193,3 +196,35 @@ def test_cases_compare_core_strategies_alone(some):
         assert len(case.strategies) >= 2
         assert case.best.shape == case.median.shape == case.flops.shape
         assert (case.median <= case.best + 1e-9).all()
+
+
+def test_a_mixture_of_equals_is_itself_and_of_others_is_wider(some):
+    _, _, lines, _ = some
+    seen = list(Folds(lines).of(Hyper()).values())
+    stiff, free = Hyper(freedom=0.3), Hyper(freedom=0.6)
+    one = posterior(seen, stiff)
+    np.testing.assert_allclose(mixed([one, one], [0.4, 0.6]).covariance, one.covariance)
+    found = fitted_to(seen, Setting(Hyper(), averaged=((stiff, 0.5), (free, 0.5))))
+    other = posterior(seen, free)
+    np.testing.assert_allclose(found.mean, (one.mean + other.mean) / 2)
+    least = (np.diag(one.covariance) + np.diag(other.covariance)) / 2
+    assert (np.diag(found.covariance) >= least - 1e-12).all()
+
+
+def test_a_prompt_joins_every_number_of_labels_in_the_other_counting(some):
+    rows, _, _, _ = some
+    found = [counted(rows, out) for out in COUNTINGS.values()]
+    assert len(found[0]) >= len(found[1]) >= len(found[2])
+    bare = counted([row for row in rows if row.strategy != "hard_prompt"], frozenset())
+    assert len(found[0]) >= len(bare)
+    assert any("hard_prompt" in case.strategies for case in found[0])
+
+
+def test_with_equal_epochs_a_soft_prompt_costs_less_than_full_finetuning(some):
+    _, _, _, asked = some
+    both = [one for one in asked if {"soft_prompt", "full_finetune"} <= set(one.strategies)]
+    assert both
+    for case in both:
+        soft, full = (case.strategies.index(one) for one in ("soft_prompt", "full_finetune"))
+        assert case.even_flops[full] == case.flops[full] == case.full_flops
+        assert case.even_flops[soft] < case.even_flops[full] or case.one.situation.tokens < 60

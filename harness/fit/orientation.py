@@ -1,0 +1,79 @@
+"""The same model judged on another counting of contexts, in which a prompt stands beside every n.
+
+`harness.evidence.contexts` lets a prompt with demonstrations join only numbers of labels that could
+have paid for them. Here zero-shot and in-context scores join every number of labels of the same
+model and data set, as what one gets without training. Published rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from advisor.traits import CORE
+from harness.evidence.contexts import contexts
+from harness.evidence.schema import Row
+from harness.fit.cases import Case, cases
+from harness.fit.observations import compared
+from harness.fit.predict import Folds, Prediction, fit_level, fitted_to, predict
+from harness.fit.scores import choice_scores, difference, groups_of, regrets
+from harness.fit.validate import LeftOut, with_rivals
+
+_DOUBTFUL = frozenset({"doubt", "secondary", "derived"})
+COUNTINGS = {
+    "every usable row": frozenset[str](),
+    "without rows tagged as doubtful": _DOUBTFUL,
+    "and without rows that compare heads with prompt patterns": _DOUBTFUL | {"head_vs_prompt"},
+}
+"""Which counting -> tags of the rows that are left out."""
+
+
+def counted(rows: Iterable[Row], out: frozenset[str]) -> list[Case]:
+    """Cases of published rows without those of some tags; every prompt joins every n."""
+    some = [
+        replace(row, n_train=0) if row.strategy == "hard_prompt" else row
+        for row in rows
+        if row.protocol == "published" and row.strategy in CORE and not out & set(row.tags)
+    ]
+    return cases(compared(contexts(some)))
+
+
+def orientation(
+    rows: Sequence[Row], asked: Sequence[Case], folds: Folds, left: LeftOut
+) -> dict[str, Any]:
+    """Choices under each counting, every source predicted without it in the settings of its fold.
+
+    Args:
+        rows: Evidence.
+        asked: The cases that `left` predicts; levels are fitted on them.
+    """
+    return {
+        name: _scored(counted(rows, out), asked, folds, left) for name, out in COUNTINGS.items()
+    }
+
+
+def _scored(
+    counting: Sequence[Case], asked: Sequence[Case], folds: Folds, left: LeftOut
+) -> dict[str, Any]:
+    predicted: list[Prediction] = []
+    for group in sorted({case.group for case in counting}):
+        setting = left.settings[group]
+        seen = [one for name, one in folds.of(setting.hyper).items() if name != group]
+        rest = [case for case in asked if case.group != group]
+        mine = [case for case in counting if case.group == group]
+        predicted += predict(fitted_to(seen, setting), setting, fit_level(rest), mine)
+    here = LeftOut(predicted, left.settings, [])
+    several, groups = here.cases, groups_of(here.cases)
+    ours = regrets(several, here.picks)
+    return {
+        "cases": len(several),
+        "sources": len(set(groups)),
+        "data_sets": len({case.data for case in several}),
+        "model": choice_scores(several, here.picks),
+        "rivals": {
+            name: choice_scores(several, picks)
+            | {"difference": difference(ours, regrets(several, picks), groups)}
+            for name, picks in with_rivals(here, counting).items()
+        },
+    }
