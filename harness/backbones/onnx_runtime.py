@@ -98,7 +98,8 @@ def exported(
         ExportFailed: If it cannot be exported, or the two differ by more than `TOLERANCE`.
     """
     try:
-        file = cached(cache_key(model), lambda part: export(model, sample, part))
+        key = cache_key(model, _fixed_sizes(sample))
+        file = cached(key, lambda part: export(model, sample, part))
         computed = OnnxModel(file)({name: value.numpy() for name, value in check.items()})
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
@@ -132,6 +133,11 @@ def cache_key(model: nn.Module, *facts: object) -> str:
         content.update(name.encode())
         content.update(tensor.cpu().contiguous().numpy().tobytes())
     return content.hexdigest()[:32]
+
+
+def _fixed_sizes(example: Mapping[str, torch.Tensor]) -> tuple[tuple[int, ...], ...]:
+    """What an exported file is bound to: all sizes but those that `export` leaves free."""
+    return tuple(tuple(tensor.shape[2:] and tensor.shape[1:]) for tensor in example.values())
 
 
 def difference(expected: np.ndarray, computed: np.ndarray) -> float:

@@ -71,4 +71,4 @@ def probe_refusal(task: Task) -> Verdict | None:
         return None
     if task.id == "qa":
         return Verdict(False, "one pooled vector does not point at a span")
-    return Verdict(False, "one pooled vector does not write a text")
+    return Verdict(False, "one pooled vector does not write a text token by token")

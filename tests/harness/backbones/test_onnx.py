@@ -7,11 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from timm.data import resolve_model_data_config
 
 from advisor.errors import ModelError, SpecError
 from harness.backbones import onnx_runtime
 from harness.backbones.convnet import ConvNetBackbone
 from harness.backbones.encoder import EncoderBackbone, LastStates
+from harness.backbones.images import ImageReader
 from tests.harness.tiny_models import save_images, tiny_convnet, tiny_encoder
 
 
@@ -44,6 +46,17 @@ def test_other_weights_are_another_file(files, empty_cache):
         next(other.model.parameters()).mul_(2)
     other.features(files, pooling="mean")
     assert other.backend == "onnxruntime"
+    assert len(exported(empty_cache)) == 2
+
+
+def test_another_image_size_is_another_file(files, empty_cache):
+    for side in (64, 96):
+        model = tiny_convnet()
+        model.reader = ImageReader(
+            {**resolve_model_data_config(model.model), "input_size": (3, side, side)}
+        )
+        model.features(files, pooling="mean")
+        assert model.backend == "onnxruntime", model.backend_note
     assert len(exported(empty_cache)) == 2
 
 
@@ -126,7 +139,7 @@ def test_8_bit_minilm_is_near_whatever_the_padding(minilm: EncoderBackbone, empt
 
 def test_efficientnet_runs_on_onnx_runtime(efficientnet: ConvNetBackbone, files):
     features = efficientnet.features(files, pooling="mean")
-    assert efficientnet.backend == "onnxruntime"
+    assert efficientnet.backend == "onnxruntime", efficientnet.backend_note
     assert onnx_runtime.difference(torch_features(efficientnet, files), features) < 1e-4
 
 

@@ -48,7 +48,7 @@ def test_differences_are_points_with_a_true_minus_sign():
     assert wording.gap("accuracy", -0.01) == "1.0 point"
     assert wording.gap("accuracy", 0.021) == "2.1 points"
     assert wording.signed("accuracy", -0.004) == "−0.4"
-    assert wording.signed("bleu", 1.5) == "+1.500"
+    assert wording.signed("r2", 1.5) == "+1.500"
 
 
 def test_listed():
