@@ -111,6 +111,17 @@ def check(
     return task.scores(said, test.targets), task.baselines(train, test, seed=0)
 
 
+QUICK = ("linear_probe", "lp_ft")
+
+
+def tiered(cases: list[tuple[str, str, dict]]) -> list:
+    """Training takes up to a minute a case: those are slow tests. That each of them fits, predicts
+    and reloads is in the default suite all the same (tests/contracts/test_matrix.py)."""
+    return [
+        case if case[1] in QUICK else pytest.param(*case, marks=pytest.mark.slow) for case in cases
+    ]
+
+
 FOUND = [
     ("convnet", "linear_probe", {}),
     ("convnet", "full_finetune", {"epochs": 12, "learning_rate": 3e-3}),
@@ -133,7 +144,7 @@ FOUND = [
 ]
 
 
-@pytest.mark.parametrize(("family", "strategy", "settings"), FOUND)
+@pytest.mark.parametrize(("family", "strategy", "settings"), tiered(FOUND))
 def test_a_square_is_found_far_better_than_by_the_mean_box(
     family: str, strategy: str, settings: dict, tmp_path: Path
 ) -> None:
@@ -161,7 +172,7 @@ SEEN = [
 ]
 
 
-@pytest.mark.parametrize(("family", "strategy", "settings"), SEEN)
+@pytest.mark.parametrize(("family", "strategy", "settings"), tiered(SEEN))
 def test_brightness_is_told_better_than_by_the_mean(
     family: str, strategy: str, settings: dict, tmp_path: Path
 ) -> None:
@@ -190,7 +201,7 @@ COUNTED = [
 ]
 
 
-@pytest.mark.parametrize(("family", "strategy", "settings"), COUNTED)
+@pytest.mark.parametrize(("family", "strategy", "settings"), tiered(COUNTED))
 def test_words_are_counted_better_than_by_the_mean(
     family: str, strategy: str, settings: dict, tmp_path: Path
 ) -> None:
