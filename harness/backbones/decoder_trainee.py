@@ -19,7 +19,7 @@ from harness.backbones.prompt_vectors import PrefixVectors, PromptVectors, start
 from harness.backbones.transformers_body import (
     checkpoint_activations,
     decoder_groups,
-    load_transformers,
+    load_own_body,
     save_transformers,
 )
 from harness.tasks.templates import Template, render_query
@@ -124,16 +124,8 @@ class DecoderTrainee(Trainee):
         save_transformers(self.body, self._tokens.tokenizer, folder)
 
     def load_body(self, folder: Path) -> None:
-        """Replace the body's weights by those of `save_body`.
-
-        Raises:
-            SpecError: If the trainee has a prompt, whose body is the backbone's and frozen.
-        """
-        if self.prompt is not None:
-            raise SpecError(
-                "a trainee with prompt vectors keeps the pretrained body; load only them"
-            )
-        load_transformers(self.body, folder)
+        """Replace the body's weights by those of `save_body`; see `load_own_body`."""
+        load_own_body(self.body, folder, prompted=self.prompt is not None)
 
     def save_memory(self) -> bool:
         """Not with prefix vectors, whose keys and values a recomputation would lose."""

@@ -20,7 +20,7 @@ from harness.backbones.heads import HeadTrainee, block_groups, find_blocks, own_
 from harness.backbones.prompt_vectors import PromptVectors, starting_tokens
 from harness.backbones.transformers_body import (
     checkpoint_activations,
-    load_transformers,
+    load_own_body,
     save_transformers,
 )
 from harness.tasks.base import Task
@@ -145,16 +145,8 @@ class EncoderTrainee(HeadTrainee):
         save_transformers(self.body, self._tokenizer, folder)
 
     def load_body(self, folder: Path) -> None:
-        """Replace the body's weights by those of `save_body`.
-
-        Raises:
-            SpecError: If the trainee has a prompt, whose body is the backbone's and frozen.
-        """
-        if self.prompt is not None:
-            raise SpecError(
-                "a trainee with prompt vectors keeps the pretrained body; load only them"
-            )
-        load_transformers(self.body, folder)
+        """Replace the body's weights by those of `save_body`; see `load_own_body`."""
+        load_own_body(self.body, folder, prompted=self.prompt is not None)
 
     def save_memory(self) -> bool:
         """Not with prefix vectors, whose keys and values a recomputation would lose."""

@@ -24,6 +24,7 @@ from harness.backbones.seq2seq_scoring import (
 from harness.backbones.seq2seq_tokens import Seq2SeqTokens
 from harness.backbones.transformers_body import (
     checkpoint_activations,
+    load_own_body,
     load_transformers,
     save_transformers,
 )
@@ -188,16 +189,8 @@ class Seq2SeqTrainee(Trainee):
         save_transformers(self.body, self._tokens.tokenizer, folder)
 
     def load_body(self, folder: Path) -> None:
-        """Replace the body's weights by those of `save_body`.
-
-        Raises:
-            SpecError: If the trainee has a prompt, whose body is the backbone's and frozen.
-        """
-        if self.prompt is not None:
-            raise SpecError(
-                "a trainee with prompt vectors keeps the pretrained body; load only them"
-            )
-        load_transformers(self.body, folder)
+        """Replace the body's weights by those of `save_body`; see `load_own_body`."""
+        load_own_body(self.body, folder, prompted=self.prompt is not None)
 
     def save_memory(self) -> bool:
         return checkpoint_activations(self.body)

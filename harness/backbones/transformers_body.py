@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 
+from advisor.errors import SpecError
 from harness.backbones.heads import block_groups, find_blocks
 
 
@@ -28,6 +29,17 @@ def load_transformers(body: PreTrainedModel, folder: Path) -> None:
     """Copy the weights of a saved body into this one, which keeps its parameters."""
     saved = type(body).from_pretrained(folder, dtype=body.dtype).state_dict()
     body.load_state_dict({name: saved[name] for name in body.state_dict()})
+
+
+def load_own_body(body: PreTrainedModel, folder: Path, *, prompted: bool) -> None:
+    """As `load_transformers`, for a trainee whose body is its own.
+
+    Raises:
+        SpecError: If the trainee has a prompt, whose body is the backbone's and frozen.
+    """
+    if prompted:
+        raise SpecError("a trainee with prompt vectors keeps the pretrained body; load only them")
+    load_transformers(body, folder)
 
 
 def checkpoint_activations(body: PreTrainedModel) -> bool:
