@@ -100,7 +100,7 @@ class DecoderBackbone(FrozenModel):
                 known = ", ".join(self.poolings)
                 raise SpecError(f"pooling must be one of {known}; got {view.pooling!r}")
         assert self.max_tokens is not None
-        rows = self.tokens.rows(self.tokens.truncate(inputs, self.max_tokens))
+        rows = self.tokens.within(inputs, self.max_tokens, self.facts.window)
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         features = np.zeros((len(rows), sum(map(self.view_width, views))), dtype=np.float32)
         done, earlier = 0, any(view.layer != -1 for view in views)

@@ -48,6 +48,14 @@ class DecoderTokens:
         """Tokens as the model expects a text to begin; no row is empty."""
         return [self.start + ids or self._empty for ids in self.plain(texts)]
 
+    def within(self, texts: Sequence[str], max_tokens: int, window: int | None) -> list[list[int]]:
+        """As `rows`, each text cut to `max_tokens` and the row to the window.
+
+        A start token, or the line break between the texts of a pair, comes on top of what a
+        text was cut to.
+        """
+        return [row[:window] for row in self.rows(self.truncate(texts, max_tokens))]
+
     def labels(self, continuations: Sequence[str]) -> list[list[int]]:
         """Tokens of each continuation as they are after a colon.
 

@@ -22,7 +22,7 @@ from harness.backbones.transformers_body import (
     load_own_body,
     save_transformers,
 )
-from harness.tasks.templates import Template, render_query
+from harness.tasks.templates import Template, frames, render_query
 
 
 class DecoderTrainee(Trainee):
@@ -181,7 +181,7 @@ class DecoderTrainee(Trainee):
         Raises:
             SpecError: If nothing is left for them.
         """
-        frame = len(self._tokens.rows([render_query(self._template, "")])[0])
+        frame = max(map(len, self._tokens.rows(frames(self._template))))
         longest = window(self.body)
         room = longest - frame - self._prompt_tokens - answer_tokens
         if room < 1:

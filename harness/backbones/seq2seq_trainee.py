@@ -31,6 +31,7 @@ from harness.backbones.transformers_body import (
 from harness.tasks.base import Task
 from harness.tasks.templates import (
     continuations,
+    frames,
     instruct,
     label_words,
     render_query,
@@ -102,7 +103,7 @@ class Seq2SeqTrainee(Trainee):
                 prompt, self.body, starting_tokens(prompt, tokens.texts, said)
             )
             extra = prompt.length
-        frame = len(tokens.sources([render_query(self._template, "")])[0])
+        frame = max(map(len, tokens.sources(frames(self._template))))
         room = max_tokens if window is None else window - frame - extra
         if room < 1:
             raise SpecError(

@@ -133,7 +133,7 @@ class LastTokenClassifier(HeadTrainee):
             device=model.device,
         )
         self._tokens = tokens
-        self._max_tokens = min(max_tokens, window(model) - len(tokens.start))
+        self._max_tokens, self._window = max_tokens, window(model)
 
     def encode(self, inputs: Sequence[str], *, augment: bool = False) -> dict[str, torch.Tensor]:
         """Right-padded "input_ids" and "attention_mask" (int64), shape (B, L)."""
@@ -167,4 +167,4 @@ class LastTokenClassifier(HeadTrainee):
         return checkpoint_activations(self.body)
 
     def _rows(self, inputs: Sequence[str]) -> list[list[int]]:
-        return self._tokens.rows(self._tokens.truncate(inputs, self._max_tokens))
+        return self._tokens.within(inputs, self._max_tokens, self._window)

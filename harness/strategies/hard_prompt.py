@@ -54,6 +54,7 @@ from harness.tasks.templates import (
     TEMPLATES,
     Template,
     as_input,
+    frames,
     instruct,
     join,
     label_words,
@@ -306,7 +307,8 @@ class HardPrompting(Strategy):
         )
         lengths = self._scorer.token_counts(prompt.continuations)
         window = self._backbone.facts.window or 512
-        frame = int(self._scorer.token_counts(prompt.queries([""]))[0]) + int(lengths.max()) + 1
+        empty = int(self._scorer.token_counts(frames(prompt.template)).max())
+        frame = empty + int(lengths.max()) + 1
         text_tokens = min(self._backbone.max_tokens or window, window // 2)
         while prompt.demonstrations and self._taken(prompt) + frame + text_tokens > window:
             prompt = replace(prompt, demonstrations=prompt.demonstrations[:-1])

@@ -35,6 +35,7 @@ from harness.tasks.base import Task
 from harness.tasks.templates import (
     Shown,
     Template,
+    frames,
     instruct,
     join,
     one_line,
@@ -257,7 +258,7 @@ def _fitted(backbone: Backbone, prompt: WritingPrompt) -> WritingPrompt:
     generator = cast(TextGenerator, backbone)
     window = backbone.facts.window or 512
     answer = min(prompt.max_new_tokens, window // 4)
-    empty = max(generator.token_counts([render_query(prompt.template, t) for t in ("", ("", ""))]))
+    empty = max(generator.token_counts(frames(prompt.template)))
     text_tokens = min(backbone.max_tokens or window, window // 2)
 
     def left(one: WritingPrompt) -> int:

@@ -165,6 +165,11 @@ def render_query(template: Template, text: Shown) -> str:
     return template.pair.format(first=one_line(parts[0]), second=one_line(parts[1]))
 
 
+def frames(template: Template) -> list[str]:
+    """The questions about nothing, one text and a pair: what a template adds to either."""
+    return [render_query(template, ""), render_query(template, ("", ""))]
+
+
 def shown(text: Shown) -> Shown:
     """A text as a prompt keeps it."""
     return (text.first, text.second) if isinstance(text, TextPair) else text

@@ -17,6 +17,8 @@ from harness.backbones import gguf
 from harness.backbones.base import ModelFacts
 from harness.backbones.decoder import DecoderBackbone
 from harness.backbones.token_batches import token_batches
+from harness.tasks.pair_classification import PairClassification
+from harness.text_pair import TextPair
 from tests.harness.tiny_decoder import FAMILIES, packaged_gemma, tiny_decoder
 
 CPU = torch.device("cpu")
@@ -196,3 +198,14 @@ def test_the_packaged_gemma_is_a_decoder_that_knows_some_english():
     assert model.facts.params == 268_098_176
     scores = model.label_logprobs(["The capital of France is:"], [" Paris", " Rome"])
     assert scores[0, 0] > scores[0, 1]
+
+
+@pytest.mark.parametrize("form", ["default", "head"])
+def test_pairs_longer_than_the_window_are_read_to_its_end(form: str) -> None:
+    """A start token, a pair's line break and its template come on top of what texts are cut to."""
+    model = tiny_decoder("gpt2", window=40)
+    pairs = [TextPair("win a prize now " * 30, "call the team " * 30), TextPair("win", "call")]
+    assert np.isfinite(model.features(pairs, pooling="mean")).all()
+    trainee = model.trainee(PairClassification(("ham", "spam")), form=form).eval()
+    answers = trainee.answers(trainee.encode(pairs))
+    assert torch.isfinite(answers).all()
