@@ -20,10 +20,14 @@ def carry_out(
     announce: Callable[[int, Cell], None],
     listen: Listener,
     cancelled: Callable[[], bool],
+    enough: Callable[[int], bool] = lambda started: False,
 ) -> list[str]:
     """Measure every cell that has no result yet, each in a folder of its own under `out`.
 
     Several processes may share a study when each is given its own cells.
+
+    Args:
+        enough: Told how many runs were started; True starts no further one.
 
     Returns:
         What could not be run, one line each.
@@ -32,10 +36,14 @@ def carry_out(
         Stopped: After an interruption; everything finished is kept.
     """
     problems = []
+    started = 0
     for number, cell in enumerate(cells, start=1):
         folder = out / cell.name
         if (folder / RESULT_FILE).exists():
             continue
+        if enough(started):
+            break
+        started += 1
         announce(number, cell)
         how = Conditions(command=command, on_event=listen, cancelled=cancelled)
         try:
