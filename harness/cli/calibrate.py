@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from harness.cli import STARTED
+from harness.cli.where import Where, where_options
 
 
 @click.command()
@@ -70,6 +71,7 @@ from harness.cli import STARTED
 @click.option("--part", default="1/1", show_default=True, metavar="K/N", help="For N processes.")
 @click.option("--no-fit", is_flag=True, help="Measure and add to the evidence; fit later.")
 @click.option("--dry-run", is_flag=True, help="Print the suite's runs and cost; write nothing.")
+@where_options
 @click.pass_obj
 def calibrate(
     given: str,
@@ -87,6 +89,7 @@ def calibrate(
     part: str,
     no_fit: bool,
     dry_run: bool,
+    where: Where,
 ) -> int:
     """Measure a suite, fit the learned advisor and say how far it can be trusted.
 
@@ -130,7 +133,7 @@ def calibrate(
     mine = chosen(everything, only, part)
     for copy in shifted_copies(asked, data_root, folder):
         copy.make()
-    problems = carried_out(mine, folder, given, _enough(cells, time))
+    problems = carried_out(mine, folder, given, where, _enough(cells, time))
     joined = join_evidence(file.stem, asked, everything, folder, place)
     click.echo(f"{joined.new} rows joined {place}, {joined.known} were there already", err=True)
     found = gather(asked, everything, folder, f"harness calibrate --suite {shlex.quote(suite)}")

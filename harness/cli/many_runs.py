@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from harness.cli import STARTED
+from harness.cli.where import Where
 from harness.studies.spec import Cell
 
 
@@ -15,6 +16,7 @@ def carried_out(
     cells: list[Cell],
     folder: Path,
     command: str,
+    where: Where,
     enough: Callable[[int], bool] = lambda started: False,
 ) -> list[str]:
     """Measure what has no result yet; returns what could not be run, one line each.
@@ -38,6 +40,7 @@ def carried_out(
             listen=listen,
             cancelled=interrupt,
             enough=enough,
+            where=where.conditions(),
         )
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from harness.cli.where import Where, where_options
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
@@ -57,6 +59,7 @@ import click
     help="Also put the tables into this page, between the marks of the study.",
 )
 @click.option("--no-runs", is_flag=True, help="Only write the table of what is finished.")
+@where_options
 @click.pass_obj
 def study(
     given: str,
@@ -70,6 +73,7 @@ def study(
     evidence: Path | None,
     page: Path | None,
     no_runs: bool,
+    where: Where,
 ) -> int:
     """Measure what a study asks, run by run, and compare.
 
@@ -96,7 +100,7 @@ def study(
     if chosen:
         for copy in shifted_copies(asked, data_root, folder):
             copy.make()
-    problems = carried_out(chosen, folder, given)
+    problems = carried_out(chosen, folder, given, where)
     findings = gather(asked, cells, folder, f"harness study {shlex.quote(name)}")
     write_findings(findings, folder, "study")
     if publish is not None:

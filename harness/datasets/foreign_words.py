@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from advisor.errors import DataError, SpecError
-from harness.datasets.builtin import text_of
+from harness.datasets.packaged import text_of
 from harness.files import write_text
 
 COLUMNS = ("text", "text_b")
