@@ -106,6 +106,7 @@ def calibrate(
     if suite is None:
         _fit(evidence, artefact, reports)
         return 0
+    from harness.studies.spec import cells as cells_of
     from harness.suites.spec import find_suite, read_suite
 
     file = find_suite(suite)
@@ -114,14 +115,13 @@ def calibrate(
     if dry_run:
         from harness.suites.cost import describe
 
-        click.echo(describe(asked), nl=False)
+        click.echo(describe(cells_of(asked, data_root, folder), asked.title), nl=False)
         return 0
     from harness.cli.many_runs import carried_out, chosen
     from harness.cli.quiet import quiet
     from harness.cli.run import read_strategies
     from harness.evidence.places import everywhere, user_folder
     from harness.studies.findings import gather
-    from harness.studies.spec import cells as cells_of
     from harness.studies.spec import shifted_copies
     from harness.studies.table import write_findings
     from harness.suites.evidence import join_evidence

@@ -15,7 +15,7 @@ from PIL import Image
 
 from advisor.errors import DataError, MissingExtra, UnknownName
 from harness.datasets import tables
-from harness.datasets.builtin import text_of
+from harness.datasets.packaged import text_of
 from harness.datasets.images import signature
 from harness.datasets.packaged import PACKAGED
 from harness.pretrain.base import Document
