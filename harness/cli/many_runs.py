@@ -21,27 +21,31 @@ def carried_out(
 ) -> list[str]:
     """Measure what has no result yet; returns what could not be run, one line each.
 
-    Raises:
-        Stopped: After an interruption.
+    After an interruption the command ends with exit code 130.
     """
     from harness.cli.display import shown
     from harness.cli.interrupt import interruptible
     from harness.studies.carry_out import carry_out
+    from harness.tuning import Stopped
 
     def announce(number: int, cell: Cell) -> None:
         click.echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
 
-    with interruptible() as interrupt, shown(STARTED) as listen:
-        return carry_out(
-            cells,
-            folder,
-            command=command,
-            announce=announce,
-            listen=listen,
-            cancelled=interrupt,
-            enough=enough,
-            where=where.conditions(),
-        )
+    try:
+        with interruptible() as interrupt, shown(STARTED) as listen:
+            return carry_out(
+                cells,
+                folder,
+                command=command,
+                announce=announce,
+                listen=listen,
+                cancelled=interrupt,
+                enough=enough,
+                where=where.conditions(),
+            )
+    except Stopped as stopped:
+        click.echo(f"harness: {stopped}", err=True)
+        raise click.exceptions.Exit(130) from None
 
 
 def chosen(cells: list[Cell], only: str | None, part: str) -> list[Cell]:

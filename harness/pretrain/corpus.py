@@ -15,9 +15,8 @@ from PIL import Image
 
 from advisor.errors import DataError, MissingExtra, UnknownName
 from harness.datasets import tables
-from harness.datasets.packaged import text_of
 from harness.datasets.images import signature
-from harness.datasets.packaged import PACKAGED
+from harness.datasets.packaged import PACKAGED, text_of
 from harness.pretrain.base import Document
 
 HELD_OUT = 20

@@ -104,7 +104,9 @@ def test_an_interruption_stops_every_worker_and_is_resumed(tmp_path: Path) -> No
 def test_more_jobs_than_cores_are_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(SpecError, match=r"jobs must be between 1 and \d+ \(\d+ cores here\); got 9999"):
+    with pytest.raises(
+        SpecError, match=r"jobs must be between 1 and \d+ \(\d+ cores here\); got 9999"
+    ):
         LocalExecutor(9999, device="cpu")
     monkeypatch.setattr(
         "harness.executors.local.LocalExecutor.open",
