@@ -89,6 +89,18 @@ def test_study_commands_find_their_study(
     assert "Not measured yet" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "calibrate"], ids=shown)  # fmt: skip
+def test_calibrate_commands_find_their_suite(
+    page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:  # fmt: skip
+    if "--suite" not in words:
+        pytest.skip("the fit takes minutes; tests/harness/fit runs its parts")
+    monkeypatch.chdir(tmp_path)
+    assert harness.cli.main(words) == 0, capsys.readouterr().err
+    assert "A100" in capsys.readouterr().out
+    assert not any(tmp_path.iterdir()), "a plan writes nothing"
+
+
 @pytest.mark.parametrize(("page", "words"), [c for c in commands("harness") if c[1][0] == "evidence"], ids=shown)  # fmt: skip
 def test_evidence_commands_answer(
     page: str, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -125,8 +137,8 @@ def test_generate_commands_write_images(
 
 def test_every_documented_command_is_run_by_some_test() -> None:
     """Here, or beside the code for commands that need a model or data of their own."""
-    elsewhere = {"predict", "report", "pretrain", "profile", "calibrate"}
-    here = {"run", "study", "evidence", "matrix", "models", "data", "generate"}
+    elsewhere = {"predict", "report", "pretrain", "profile"}
+    here = {"run", "study", "evidence", "calibrate", "matrix", "models", "data", "generate"}
     assert {words[0] for _, words in commands("harness")} <= here | elsewhere
 
 
