@@ -23,7 +23,8 @@ from harness.backbones.base import (
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.gguf import converted_folder, is_gguf
 from harness.backbones.heads import pool
-from harness.backbones.label_scoring import LabelTree, compute_prefix, layer_kinds, tail_logits
+from harness.backbones.label_scoring import LabelTree, layer_kinds, tail_logits
+from harness.backbones.shared_prefix import compute_prefix
 from harness.backbones.text_generation import TextGenerationTrainee, write
 from harness.backbones.text_to_text import LastTokenClassifier, TextToTextTrainee
 from harness.backbones.token_batches import token_batches

@@ -14,8 +14,9 @@ from advisor.errors import SpecError
 from harness.backbones.base import PromptSpec, Trainee
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.heads import find_blocks, own_copy
-from harness.backbones.label_scoring import KeysValues, tail_logits
+from harness.backbones.label_scoring import tail_logits
 from harness.backbones.prompt_vectors import PrefixVectors, PromptVectors, starting_tokens
+from harness.backbones.shared_prefix import KeysValues
 from harness.backbones.transformers_body import (
     checkpoint_activations,
     decoder_groups,

@@ -13,7 +13,8 @@ from harness.backbones.base import PromptSpec
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.decoder_trainee import DecoderTrainee, window
 from harness.backbones.greedy import greedy
-from harness.backbones.label_scoring import KeysValues, attention_masks, visible_keys
+from harness.backbones.label_scoring import attention_masks, visible_keys
+from harness.backbones.shared_prefix import KeysValues, prefix_length
 from harness.tasks.base import Task
 from harness.tasks.templates import instruct, one_line, templates_for
 
@@ -131,7 +132,7 @@ def _stepper(
 ) -> Callable[[torch.Tensor | None], torch.Tensor]:
     """A step of `greedy`; positions do not count padding, so that a row depends on itself only."""
     rows, device = len(real), real.device
-    n_prefix = prefix[0][0].shape[2] if prefix else 0
+    n_prefix = prefix_length(prefix)
     cache = DynamicCache()  # without a configuration every layer keeps all positions
     for layer, (keys, values) in enumerate(prefix):
         wide = (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))
