@@ -32,9 +32,10 @@ def compute_prefix(model: PreTrainedModel, tokens: Sequence[int]) -> KeysValues:
     for chunk in ids.split(CHUNK, dim=1):
         with suppress(_NothingLeftToCompute):
             model.base_model(input_ids=chunk, past_key_values=cache, use_cache=True)
+    read = [layer for layer in cache.layers if isinstance(layer, DynamicLayer)]
     return [
         (layer.keys, layer.values)
-        for layer in cache.layers
+        for layer in read
         if layer.keys is not None and layer.values is not None
     ]
 
