@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import DynamicCache, PreTrainedModel
 
 from harness.backbones.base import PromptSpec
@@ -15,6 +14,7 @@ from harness.backbones.decoder_trainee import DecoderTrainee, window
 from harness.backbones.greedy import greedy
 from harness.backbones.label_scoring import attention_masks, visible_keys
 from harness.backbones.shared_prefix import KeysValues, prefix_length
+from harness.backbones.token_losses import token_losses
 from harness.tasks.base import Task
 from harness.tasks.templates import instruct, one_line, templates_for
 
@@ -75,9 +75,7 @@ class TextGenerationTrainee(DecoderTrainee):
         its answer is."""
         answers, real = pad(self._said(targets.tolist()), self._device, left=False)
         logits = self._answer_logits(batch, answers)
-        losses = nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), answers, reduction="none"
-        )
+        losses = token_losses(logits, answers)
         return (losses.masked_fill(~real, 0.0).sum(dim=1) / real.sum(dim=1)).mean()
 
     def write_up_to(self, max_new_tokens: int) -> None:
