@@ -130,7 +130,7 @@ def tail_logits(
     visible = visible_keys(real, ancestors, n_prefix)
     inputs = torch.cat([embeddings, model.get_input_embeddings()(tail)], dim=1)
     asked = 1 + tail.shape[1]
-    kept = asked if inputs.requires_grad else _efficient(asked, *inputs.shape[:2])
+    kept = asked if torch.is_grad_enabled() else _efficient(asked, *inputs.shape[:2])
     output = model(
         inputs_embeds=inputs,
         attention_mask=attention_masks(

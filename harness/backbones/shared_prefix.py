@@ -19,19 +19,27 @@ KeysValues = Sequence[tuple[torch.Tensor, torch.Tensor]]
 
 
 def compute_prefix(model: PreTrainedModel, tokens: Sequence[int]) -> KeysValues:
-    """Keys and values of a prefix, computed once; nothing for an empty prefix.
-
-    Read in chunks, and never further than to the keys and values of the last layer.
-    """
+    """Keys and values of a prefix of tokens, computed once; nothing for an empty prefix."""
     if not tokens:
         return ()
+    ids = torch.tensor([list(tokens)], device=model.device)
+    return read_prefix(model, model.get_input_embeddings()(ids))
+
+
+def read_prefix(model: PreTrainedModel, embeddings: torch.Tensor) -> KeysValues:
+    """Keys and values of a prefix, with gradients where they are wanted.
+
+    Read in chunks, and never further than to the keys and values of the last layer.
+
+    Args:
+        embeddings: Shape (1, n_prefix, width), as the embedding layer returns it.
+    """
     # Layers that drop nothing, sliding ones too: masks count keys from the start of the prefix.
     layers = [DynamicLayer() for _ in range(model.config.num_hidden_layers - 1)]
     cache = Cache(layers=[*layers, _LastLayer()])
-    ids = torch.tensor([list(tokens)], device=model.device)
-    for chunk in ids.split(CHUNK, dim=1):
+    for chunk in embeddings.split(CHUNK, dim=1):
         with suppress(_NothingLeftToCompute):
-            model.base_model(input_ids=chunk, past_key_values=cache, use_cache=True)
+            model.base_model(inputs_embeds=chunk, past_key_values=cache, use_cache=True)
     read = [layer for layer in cache.layers if isinstance(layer, DynamicLayer)]
     return [
         (layer.keys, layer.values)

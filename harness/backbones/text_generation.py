@@ -60,14 +60,8 @@ class TextGenerationTrainee(DecoderTrainee):
 
     def answers(self, batch: dict[str, torch.Tensor]) -> list[str]:
         assert self.max_new_tokens is not None
-        return write(
-            self.body,
-            self._tokens,
-            self._embeddings(batch),
-            batch["attention_mask"],
-            self.max_new_tokens,
-            prefix=self._prefix(),
-        )
+        embeddings, real, prefix = self._read(batch)
+        return write(self.body, self._tokens, embeddings, real, self.max_new_tokens, prefix=prefix)
 
     def loss(self, batch: dict[str, torch.Tensor], targets: np.ndarray) -> torch.Tensor:
         """Negative log-likelihood of the texts and their ends: mean over the tokens of each, then
