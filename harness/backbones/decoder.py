@@ -20,10 +20,11 @@ from harness.backbones.base import (
     View,
     check_form,
 )
-from harness.backbones.decoder_tokens import DecoderTokens, pad
+from harness.backbones.decoder_tokens import DecoderTokens, common_start, pad
 from harness.backbones.gguf import converted_folder, is_gguf
 from harness.backbones.heads import pool
-from harness.backbones.label_scoring import LabelTree, compute_prefix, layer_kinds, tail_logits
+from harness.backbones.label_scoring import LabelTree, layer_kinds, tail_logits
+from harness.backbones.shared_prefix import compute_prefix
 from harness.backbones.text_generation import TextGenerationTrainee, write
 from harness.backbones.text_to_text import LastTokenClassifier, TextToTextTrainee
 from harness.backbones.token_batches import token_batches
@@ -158,7 +159,7 @@ class DecoderBackbone(FrozenModel):
             return scores
         rows = self.tokens.rows([prefix + query for query in queries])
         self._check_window(max(map(len, rows)) + int(tree.lengths.max()) - 1)
-        shared = _common_start(rows) if len(rows) > 1 or prefix else 0
+        shared = common_start(rows) if len(rows) > 1 or prefix else 0
         cache = compute_prefix(self.model, rows[0][:shared])
         lengths = np.array([len(row) - shared for row in rows], dtype=np.int64)
         slots = 1 + len(tree.tokens)
@@ -203,7 +204,7 @@ class DecoderBackbone(FrozenModel):
             return []
         rows = self.tokens.rows([prefix + query for query in queries])
         self._check_window(max(map(len, rows)) + max_new_tokens)
-        shared = _common_start(rows) if len(rows) > 1 or prefix else 0
+        shared = common_start(rows) if len(rows) > 1 or prefix else 0
         cache = compute_prefix(self.model, rows[0][:shared])
         lengths = np.array([len(row) - shared for row in rows], dtype=np.int64)
         written, done = [""] * len(rows), 0
@@ -306,13 +307,3 @@ class DecoderBackbone(FrozenModel):
                 f"{self.facts.name!r} (learned positions end there); use fewer or shorter "
                 "demonstrations"
             )
-
-
-def _common_start(rows: Sequence[list[int]]) -> int:
-    """Tokens that all rows begin with, leaving each row at least one of its own."""
-    first, last = min(rows), max(rows)  # in this order they differ earliest
-    limit = min(map(len, rows)) - 1
-    for index in range(limit):
-        if first[index] != last[index]:
-            return index
-    return limit

@@ -115,3 +115,13 @@ def pad(
         ids[index, where] = torch.tensor(row, dtype=torch.long)
         real[index, where] = True
     return ids.to(device), real.to(device)
+
+
+def common_start(rows: Sequence[list[int]]) -> int:
+    """Tokens that all rows begin with, leaving each row at least one of its own."""
+    first, last = min(rows), max(rows)  # in this order they differ earliest
+    limit = min(map(len, rows)) - 1
+    for index in range(limit):
+        if first[index] != last[index]:
+            return index
+    return limit

@@ -12,10 +12,11 @@ from transformers import PreTrainedModel
 
 from advisor.errors import SpecError
 from harness.backbones.base import PromptSpec, Trainee
-from harness.backbones.decoder_tokens import DecoderTokens, pad
+from harness.backbones.decoder_tokens import DecoderTokens, common_start, pad
 from harness.backbones.heads import find_blocks, own_copy
-from harness.backbones.label_scoring import KeysValues, tail_logits
+from harness.backbones.label_scoring import tail_logits
 from harness.backbones.prompt_vectors import PrefixVectors, PromptVectors, starting_tokens
+from harness.backbones.shared_prefix import KeysValues, read_prefix
 from harness.backbones.transformers_body import (
     checkpoint_activations,
     decoder_groups,
@@ -63,6 +64,7 @@ class DecoderTrainee(Trainee):
         self.body = own_copy(model, frozen=frozen or prompt is not None, pretrained=pretrained)
         self._tokens, self._template, self._device = tokens, template, model.device
         self._most_tokens, self._prompt_tokens = max_tokens, 0
+        self._shares_start = True
         if prompt is not None:
             start = starting_tokens(prompt, tokens, said)
             if prompt.kind == "prompt":
@@ -77,9 +79,13 @@ class DecoderTrainee(Trainee):
     def encode(self, inputs: Sequence[str], *, augment: bool = False) -> dict[str, torch.Tensor]:
         """Left-padded rows, so that the answer always begins behind the last column.
 
+        Nothing before the text depends on it, so vectors there, and what all rows begin with
+        around them, are read once for the whole batch.
+
         Returns:
             "input_ids" and "attention_mask" (bool), shape (B, L); with prompt vectors "slots",
-            the vector that stands in a place, -1 for none.
+            the vector that stands in a place, -1 for none; with vectors before the text also
+            "start_ids" and "start_slots", shape (1, n), what is read before every row.
         """
         rows = self._rows(inputs)
         device = self._device
@@ -87,9 +93,15 @@ class DecoderTrainee(Trainee):
             ids, real = pad(rows, device, left=True)
             return {"input_ids": ids, "attention_mask": real}
         surrounded = [self.prompt.surround(row, len(self._tokens.start)) for row in rows]
-        ids, real = pad([row for row, _ in surrounded], device, left=True)
-        slots, _ = pad([slots for _, slots in surrounded], device, left=True, fill=-1)
-        return {"input_ids": ids, "attention_mask": real, "slots": slots}
+        start = common_start([row for row, _ in surrounded]) if self.prompt.before else 0
+        ids, real = pad([row[start:] for row, _ in surrounded], device, left=True)
+        slots, _ = pad([slots[start:] for _, slots in surrounded], device, left=True, fill=-1)
+        batch = {"input_ids": ids, "attention_mask": real, "slots": slots}
+        if start:
+            first, placed = surrounded[0]
+            batch["start_ids"] = torch.tensor([first[:start]], device=device)
+            batch["start_slots"] = torch.tensor([placed[:start]], device=device)
+        return batch
 
     def layer_groups(self) -> list[list[nn.Parameter]]:
         """Prompt and embeddings, each block, then what comes after; trainable ones only."""
@@ -128,10 +140,12 @@ class DecoderTrainee(Trainee):
         load_own_body(self.body, folder, prompted=self.prompt is not None)
 
     def save_memory(self) -> bool:
-        """Not with prefix vectors, whose keys and values a recomputation would lose."""
-        if isinstance(self.prompt, PrefixVectors):
+        """Not with prefix vectors, whose keys and values a recomputation would lose; other vectors
+        are read with every row from then on."""
+        if isinstance(self.prompt, PrefixVectors) or not checkpoint_activations(self.body):
             return False
-        return checkpoint_activations(self.body)
+        self._shares_start = False
+        return True
 
     def _rows(self, inputs: Sequence[str]) -> list[list[int]]:
         texts = self._tokens.truncate(inputs, self._max_tokens)
@@ -146,14 +160,15 @@ class DecoderTrainee(Trainee):
         ancestors: torch.Tensor,
     ) -> torch.Tensor:
         """At the end of the input and behind every token of a tail; see `tail_logits`."""
+        embeddings, real, prefix = self._read(batch)
         return tail_logits(
             self.body,
-            self._embeddings(batch),
-            batch["attention_mask"],
+            embeddings,
+            real,
             tail,
             depth=depth,
             ancestors=ancestors,
-            prefix=self._prefix(),
+            prefix=prefix,
         )
 
     def _answer_logits(self, batch: dict[str, torch.Tensor], answers: torch.Tensor) -> torch.Tensor:
@@ -165,15 +180,35 @@ class DecoderTrainee(Trainee):
             batch, answers[:, :-1], depth=steps + 1, ancestors=steps[:, None] >= steps[None, :]
         )
 
-    def _embeddings(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-        """Of the input with prompt vectors in their places, shape (B, L, width)."""
-        embeddings: torch.Tensor = self.body.get_input_embeddings()(batch["input_ids"])
-        if isinstance(self.prompt, PromptVectors):
-            embeddings = self.prompt(embeddings, batch["slots"])
-        return embeddings
+    def _read(
+        self, batch: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, KeysValues]:
+        """Embeddings of the rows, shape (B, L, width), which are no padding, (B, L), and what
+        attention reads before every row."""
+        ids, real, slots = batch["input_ids"], batch["attention_mask"], batch.get("slots")
+        if isinstance(self.prompt, PrefixVectors):
+            return self._placed(ids, slots), real, self.prompt()
+        if "start_ids" not in batch:
+            return self._placed(ids, slots), real, ()
+        start, placed = batch["start_ids"], batch["start_slots"]
+        if self._shares_start:
+            return (
+                self._placed(ids, slots),
+                real,
+                read_prefix(self.body, self._placed(start, placed)),
+            )
+        assert slots is not None
+        rows = len(ids)
+        ids = torch.cat([start.expand(rows, -1), ids], dim=1)
+        slots = torch.cat([placed.expand(rows, -1), slots], dim=1)
+        real = torch.cat([torch.ones_like(start, dtype=torch.bool).expand(rows, -1), real], dim=1)
+        return self._placed(ids, slots), real, ()
 
-    def _prefix(self) -> KeysValues:
-        return self.prompt() if isinstance(self.prompt, PrefixVectors) else ()
+    def _placed(self, ids: torch.Tensor, slots: torch.Tensor | None) -> torch.Tensor:
+        embeddings: torch.Tensor = self.body.get_input_embeddings()(ids)
+        if isinstance(self.prompt, PromptVectors) and slots is not None:
+            embeddings = self.prompt(embeddings, slots)
+        return embeddings
 
     def _make_room(self, answer_tokens: int) -> None:
         """Let texts be so long that the answer fits into the window behind them.

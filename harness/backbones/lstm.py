@@ -18,6 +18,7 @@ from harness.backbones.base import FrozenModel, ModelFacts, PromptSpec, Trainee,
 from harness.backbones.decoder_tokens import pad
 from harness.backbones.lstm_model import LstmSeq2Seq
 from harness.backbones.seq2seq_tokens import Seq2SeqTokens
+from harness.backbones.token_losses import token_losses
 from harness.tasks.base import Task
 
 DEFAULT_MAX_TOKENS = 256
@@ -155,7 +156,7 @@ class LstmTrainee(Trainee):
         encoded = self.body.encode(batch["source"], batch["source_mask"])
         read = torch.cat([start, said[:, :-1]], dim=1)
         logits, _ = self.body.decode(read, encoded.start, encoded)
-        losses = nn.functional.cross_entropy(logits.float().transpose(1, 2), said, reduction="none")
+        losses = token_losses(logits, said)
         return (losses.masked_fill(~real, 0.0).sum(dim=1) / real.sum(dim=1)).mean()
 
     def write_up_to(self, max_new_tokens: int) -> None:

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from advisor.errors import SpecError
 from harness.backbones.base import PromptSpec
 from harness.backbones.decoder_tokens import DecoderTokens
-from harness.backbones.label_scoring import KeysValues, compute_prefix
+from harness.backbones.shared_prefix import KeysValues, compute_prefix
 
 INITS = ("vocabulary", "text", "random")
 POSITIONS = ("before", "behind", "around")

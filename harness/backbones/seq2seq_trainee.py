@@ -22,6 +22,7 @@ from harness.backbones.seq2seq_scoring import (
     write,
 )
 from harness.backbones.seq2seq_tokens import Seq2SeqTokens
+from harness.backbones.token_losses import token_losses
 from harness.backbones.transformers_body import (
     checkpoint_activations,
     load_own_body,
@@ -155,9 +156,7 @@ class Seq2SeqTrainee(Trainee):
             decoder_input_ids=torch.cat([start, answers[:, :-1]], dim=1),
             use_cache=False,
         ).logits[:, start.shape[1] - 1 :]
-        losses = nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), answers, reduction="none"
-        )
+        losses = token_losses(logits, answers)
         sums = losses.masked_fill(~real, 0.0).sum(dim=1)
         return (sums / real.sum(dim=1) if self._writes else sums).mean()
 

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import nn
 from transformers import DynamicCache, PreTrainedModel
 
 from harness.backbones.base import PromptSpec
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.decoder_trainee import DecoderTrainee, window
 from harness.backbones.greedy import greedy
-from harness.backbones.label_scoring import KeysValues, attention_masks, visible_keys
+from harness.backbones.label_scoring import attention_masks, visible_keys
+from harness.backbones.shared_prefix import KeysValues, prefix_length
+from harness.backbones.token_losses import token_losses
 from harness.tasks.base import Task
 from harness.tasks.templates import instruct, one_line, templates_for
 
@@ -59,14 +60,8 @@ class TextGenerationTrainee(DecoderTrainee):
 
     def answers(self, batch: dict[str, torch.Tensor]) -> list[str]:
         assert self.max_new_tokens is not None
-        return write(
-            self.body,
-            self._tokens,
-            self._embeddings(batch),
-            batch["attention_mask"],
-            self.max_new_tokens,
-            prefix=self._prefix(),
-        )
+        embeddings, real, prefix = self._read(batch)
+        return write(self.body, self._tokens, embeddings, real, self.max_new_tokens, prefix=prefix)
 
     def loss(self, batch: dict[str, torch.Tensor], targets: np.ndarray) -> torch.Tensor:
         """Negative log-likelihood of the texts and their ends: mean over the tokens of each, then
@@ -74,9 +69,7 @@ class TextGenerationTrainee(DecoderTrainee):
         its answer is."""
         answers, real = pad(self._said(targets.tolist()), self._device, left=False)
         logits = self._answer_logits(batch, answers)
-        losses = nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), answers, reduction="none"
-        )
+        losses = token_losses(logits, answers)
         return (losses.masked_fill(~real, 0.0).sum(dim=1) / real.sum(dim=1)).mean()
 
     def write_up_to(self, max_new_tokens: int) -> None:
@@ -131,7 +124,7 @@ def _stepper(
 ) -> Callable[[torch.Tensor | None], torch.Tensor]:
     """A step of `greedy`; positions do not count padding, so that a row depends on itself only."""
     rows, device = len(real), real.device
-    n_prefix = prefix[0][0].shape[2] if prefix else 0
+    n_prefix = prefix_length(prefix)
     cache = DynamicCache()  # without a configuration every layer keeps all positions
     for layer, (keys, values) in enumerate(prefix):
         wide = (keys.expand(rows, -1, -1, -1), values.expand(rows, -1, -1, -1))

@@ -15,6 +15,7 @@ from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.decoder_trainee import DecoderTrainee, window
 from harness.backbones.heads import HeadTrainee, find_blocks, own_copy, pool
 from harness.backbones.label_scoring import LabelTree
+from harness.backbones.token_losses import token_losses
 from harness.backbones.transformers_body import (
     checkpoint_activations,
     decoder_groups,
@@ -98,9 +99,7 @@ class TextToTextTrainee(DecoderTrainee):
             return super().loss(batch, targets)
         answers, real = self._answers[targets], self._answers_real[targets]
         logits = self._answer_logits(batch, answers)
-        losses = nn.functional.cross_entropy(
-            logits.float().transpose(1, 2), answers, reduction="none"
-        )
+        losses = token_losses(logits, answers)
         return losses.masked_fill(~real, 0.0).sum(dim=1).mean()
 
 

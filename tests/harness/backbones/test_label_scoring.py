@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from advisor.errors import ModelError, SpecError
 from harness.backbones import decoder as decoder_module
+from harness.backbones import shared_prefix
 from harness.backbones.decoder import DecoderBackbone
 from harness.backbones.label_scoring import LabelTree, layer_kinds
 from harness.tasks.classification import Classification
@@ -81,12 +82,14 @@ def test_an_empty_label_is_refused(labels):
     queries=st.lists(st.text(alphabet="abcst .\n:", max_size=30), min_size=1, max_size=6),
     labels=st.lists(words, min_size=1, max_size=5),
     batch_tokens=st.sampled_from([1, 40, 4096]),
+    chunk=st.sampled_from([1, 5, 512]),
 )
 def test_shared_scoring_equals_the_plain_path(
-    family, prefix, queries, labels, batch_tokens, monkeypatch
+    family, prefix, queries, labels, batch_tokens, chunk, monkeypatch
 ):
     model = backbone(family)
     monkeypatch.setitem(decoder_module.BATCH_TOKENS, "cpu", batch_tokens)
+    monkeypatch.setattr(shared_prefix, "CHUNK", chunk)
     scores = model.label_logprobs(queries, labels, prefix=prefix)
     np.testing.assert_allclose(scores, plain(model, queries, labels, prefix), atol=1e-4)
 

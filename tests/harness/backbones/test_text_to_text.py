@@ -7,6 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from advisor.errors import SpecError
 from harness.backbones.base import PromptSpec, Trainee
@@ -104,6 +106,30 @@ def test_vectors_started_from_text_act_like_that_text(family):
         logs = trainee.answers(trainee.encode(TEXTS))
         expected = label_scores(model, contexts).log_softmax(dim=-1)
     torch.testing.assert_close(logs, expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("position", ["before", "around", "behind"])
+@pytest.mark.parametrize("form", ["default", "labels"])
+@settings(max_examples=6, deadline=None)
+@given(texts=st.lists(st.text(alphabet="abt .\n", max_size=30), min_size=1, max_size=5))
+def test_vectors_read_once_a_batch_learn_as_vectors_read_with_every_row(
+    family, position, form, texts
+):
+    found = []
+    for every_row in (False, True):
+        spec = PromptSpec("prompt", 6, position, "vocabulary")
+        trainee = backbone(family).trainee(TASK, prompt=spec, form=form).eval()
+        if every_row:
+            assert trainee.save_memory()
+        batch = trainee.encode(texts)
+        assert ("start_ids" in batch) == (position != "behind")
+        loss = trainee.loss(batch, torch.arange(len(texts)) % 3)
+        loss.backward()
+        found.append((loss.detach(), trainee.prompt.vectors.grad))
+    (shared, gradient), (plain, expected) = found
+    torch.testing.assert_close(shared, plain, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(gradient, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_vectors_behind_stand_between_query_and_label():

@@ -1,0 +1,179 @@
+"""Labels scored after 10 demonstrations: ours against lm-evaluation-harness (`hf`), same prompts.
+
+    python -m benchmarks.hard_prompt [--quick]
+
+BBC news, 5 topics, Gemma-3-270M. The names of the topics are one token each; with " news" behind
+they are two. lm-evaluation-harness runs with its cache of one-token labels on (its default) and one
+text at a time: on a CPU larger batches only add padding. Tokens are counted in the model itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.command import Asked, Benchmark, result, run
+from benchmarks.news import bbc_news, drawn, gemma
+from benchmarks.results import Agreement, Result, Row, Table, figures
+from benchmarks.sides import Contender, Measured, Outcome, Work, race
+
+if TYPE_CHECKING:
+    from harness.backbones.decoder import DecoderBackbone
+    from harness.strategies.prompt_file import Prompt
+
+DEMONSTRATIONS = 10
+CLOSE = 1e-3
+EQUAL = 0.99
+WORDS = {"one": "{}", "two": "{} news"}
+
+
+def prompted(backbone: DecoderBackbone, texts: int, words: str) -> tuple[Prompt, list[str]]:
+    """The prompt with its demonstrations, and what follows it for each text."""
+    from harness.strategies.base import TrialBudget
+    from harness.strategies.hard_prompt import HardPrompting
+    from harness.tasks.classification import Classification
+
+    data = bbc_news()
+    names = tuple(words.format(name) for name in data.label_names)
+    task = Classification(names, data.description)
+    strategy = HardPrompting(
+        n_demonstrations=DEMONSTRATIONS, template="label", calibration="none"
+    ).fit(backbone, task, data.train, data.train.take([]), seed=0, budget=TrialBudget())
+    prompt = strategy.prompt_
+    rows = drawn(data.test, texts).inputs
+    return prompt, prompt.queries(backbone.truncate(rows, prompt.text_tokens))
+
+
+class Counter:
+    """Counts what a model computes."""
+
+    def __init__(self, model: Any) -> None:
+        self.tokens = self.logits = self.calls = 0
+        model.base_model.register_forward_pre_hook(self._body, with_kwargs=True)
+        model.get_output_embeddings().register_forward_pre_hook(self._head)
+
+    def _body(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        read = kwargs.get("inputs_embeds")
+        if read is None:
+            read = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
+        self.tokens += read.shape[0] * read.shape[1]
+        self.calls += 1
+
+    def _head(self, module: Any, args: Any) -> None:
+        self.logits += args[0].shape[:-1].numel()
+
+    def values(self) -> dict[str, int]:
+        """What was counted since the last time."""
+        counted = {"tokens": self.tokens, "logits": self.logits, "calls": self.calls}
+        self.tokens = self.logits = self.calls = 0
+        return counted
+
+
+def by_harness(texts: int, words: str) -> Work:
+    """Ours: the demonstrations are read once, and the labels of a text together."""
+    backbone = gemma()
+    prompt, queries = prompted(backbone, texts, words)
+    counter = Counter(backbone.model)
+
+    def work() -> Outcome:
+        scores = backbone.label_logprobs(queries, prompt.continuations, prefix=prompt.prefix)
+        return Outcome({"scores": scores, **counter.values()})
+
+    return work
+
+
+def by_lm_eval(texts: int, words: str) -> Work:
+    """lm-evaluation-harness reads demonstrations and text for each text, or each label."""
+    import numpy as np
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    backbone = gemma()
+    prompt, queries = prompted(backbone, texts, words)
+    model = HFLM(
+        pretrained=backbone.model, tokenizer=backbone.tokens.tokenizer, batch_size=1, device="cpu"
+    )
+    counter = Counter(backbone.model)
+    asked = [
+        Instance("loglikelihood", {}, (prompt.prefix + query, label), index)
+        for index, query in enumerate(queries)
+        for label in prompt.continuations
+    ]
+
+    def work() -> Outcome:
+        found = [score for score, _ in model.loglikelihood(asked, disable_tqdm=True)]
+        scores = np.array(found).reshape(len(queries), -1)
+        return Outcome({"scores": scores, **counter.values()})
+
+    return work
+
+
+def compared(ours: Measured, peer: Measured) -> Agreement:
+    """Equal predictions and close log-likelihoods."""
+    import numpy as np
+
+    left, right = (np.asarray(side.outcome.values["scores"]) for side in (ours, peer))
+    equal = float((left.argmax(axis=1) == right.argmax(axis=1)).mean())
+    apart = float(np.abs(left - right).max())
+    return Agreement(
+        f"{equal:.1%} of the predictions equal, log-likelihoods at most {apart:.0e} apart",
+        equal >= EQUAL and apart <= CLOSE,
+    )
+
+
+def measure(asked: Asked) -> Result:
+    rows, counted = [], []
+    cases = (("one", 12 if asked.quick else 40, 15.0), ("two", 6 if asked.quick else 20, 30.0))
+    for tokens, texts, wanted in cases:
+        arguments = {"texts": texts, "words": WORDS[tokens]}
+        sides = [
+            Contender("shared prefix, label tree", by_harness, arguments),
+            Contender("lm-eval", by_lm_eval, arguments),
+        ]
+        ours, peer = race(sides, rounds=asked.rounds, threads=asked.threads)
+        title = f"hard prompting, Gemma-3-270M, {DEMONSTRATIONS} demonstrations, 5 labels of {tokens} token{'s' if tokens == 'two' else ''}"  # fmt: skip
+        rows.append(
+            Row(
+                title=title,
+                ours=figures(ours),
+                peer=figures(peer),
+                wanted=wanted,
+                agreement=compared(ours, peer),
+                amount=texts,
+                unit="texts",
+            )
+        )
+        for side in (ours, peer):
+            said = side.outcome.values
+            counted.append(
+                (
+                    tokens,
+                    side.name,
+                    f"{texts}",
+                    f"{said['calls']:,}",
+                    f"{said['tokens']:,}",
+                    f"{said['logits']:,}",
+                )
+            )
+    return result(
+        rows=tuple(rows),
+        tables=(
+            Table(
+                "What was computed for these texts",
+                (
+                    "label tokens",
+                    "side",
+                    "texts",
+                    "forward passes",
+                    "tokens in the body",
+                    "positions of the output layer",
+                ),
+                tuple(counted),
+            ),
+        ),
+    )
+
+
+BENCHMARK = Benchmark("hard_prompt", measure, peers=("lm_eval",), rounds=(3, 1))
+
+if __name__ == "__main__":
+    raise SystemExit(run(BENCHMARK, __doc__))
