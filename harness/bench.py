@@ -79,6 +79,7 @@ class Bench:
             max_tokens=self.backbone.max_tokens,
             test_examples=len(self.test),
             budget_seconds=self.question.budget_seconds,
+            description=self.dataset.description,
         )
 
     def record(self, asked: Asked, happened: Happened) -> RunRecord:

@@ -62,12 +62,18 @@ class Budget:
 
 @dataclass
 class Allowance:
-    """What one strategy may spend: its own wall clock and what it is charged for."""
+    """What one strategy may spend: its own wall clock and what it is charged for.
+
+    Attributes:
+        by_trials: Only what is paid counts: trials measure themselves in their workers, and
+            waiting for a worker costs nothing.
+    """
 
     cap: float | None
     budget: Budget
     charged: float = 0.0
     started: float = field(default=math.nan)
+    by_trials: bool = False
 
     def __post_init__(self) -> None:
         if math.isnan(self.started):
@@ -78,7 +84,8 @@ class Allowance:
         self.charged += seconds
 
     def spent(self) -> float:
-        return self.budget.clock() - self.started + self.charged
+        own = 0.0 if self.by_trials else self.budget.clock() - self.started
+        return own + self.charged
 
     def remaining(self) -> float:
         if self.cap is None:

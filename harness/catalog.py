@@ -68,3 +68,11 @@ OBJECTIVES = Registry(
         "denoising": "harness.pretrain.denoising:Denoising",
     },
 )
+
+EXECUTORS = Registry(
+    "executor",
+    {
+        "local": "harness.executors.local:LocalExecutor",
+        "ray": "harness.executors.ray:RayExecutor",
+    },
+)

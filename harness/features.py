@@ -38,19 +38,29 @@ Row = tuple[np.ndarray, float]
 """Features of one input, and the seconds they took."""
 
 
-_paid: ContextVar[set[tuple[Path, bytes]] | None] = ContextVar("paid", default=None)
+Paid = frozenset[tuple[str, bytes]]
+"""Rows that were charged: name of the kind of feature, key of the input."""
+
+_paid: ContextVar[set[tuple[str, bytes]] | None] = ContextVar("paid", default=None)
 
 
 @contextmanager
-def charged_once() -> Iterator[None]:
+def charged_once(paid: Paid = frozenset()) -> Iterator[set[tuple[str, bytes]]]:
     """While the body runs, a row is charged when it is first used and not again.
 
     A run does all the work on one strategy inside it: however many trials and seeds use a row,
     the strategy alone would have extracted it once.
+
+    Args:
+        paid: Rows that were charged before, in another process.
+
+    Yields:
+        All rows that were charged, growing while the body runs.
     """
-    token = _paid.set(set())
+    found = set(paid)
+    token = _paid.set(found)
     try:
-        yield
+        yield found
     finally:
         _paid.reset(token)
 
@@ -167,13 +177,13 @@ class _Cache:
     def owed(self, key: bytes) -> bool:
         """Whether a row found here is still to be charged."""
         paid = _paid.get()
-        return paid is None or (self.path, key) not in paid
+        return paid is None or (self.path.name, key) not in paid
 
     def settle(self, keys: Sequence[bytes]) -> None:
         """These rows were spent or charged."""
         paid = _paid.get()
         if paid is not None:
-            paid.update((self.path, key) for key in keys)
+            paid.update((self.path.name, key) for key in keys)
 
     def read(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
         """What is there of these keys, undamaged."""

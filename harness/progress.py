@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,3 +88,14 @@ Listener = Callable[[Event], None]
 
 def silent(event: Event) -> None:
     """A listener that does not listen."""
+
+
+def one_at_a_time(listener: Listener) -> Listener:
+    """A listener that several threads may tell things."""
+    lock = threading.RLock()
+
+    def listen(event: Event) -> None:
+        with lock:
+            listener(event)
+
+    return listen

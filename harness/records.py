@@ -28,6 +28,8 @@ SETTLED: frozenset[Status] = frozenset({"done", "underfit", "underfunded", "fail
 """Statuses that are not tried again when a run is resumed."""
 SCORED: frozenset[Status] = frozenset({"done", "underfit", "underfunded"})
 """Statuses that come with scores."""
+NO_TIME: Final = "no time was left in its cap"
+"""The error of a trial that was not begun."""
 
 
 def _settings(value: object) -> object:
@@ -86,6 +88,7 @@ class Asked(_Part):
         seed: Draws the examples, their split, the initialization and the order of batches.
         test_examples: Test rows that are scored; fewer than there are under a short budget.
         budget_seconds: The budget of the whole run; None without a limit.
+        description: What the task is in words, which prompts hold; None for none.
     """
 
     protocol: Literal["fair"] = "fair"
@@ -102,11 +105,18 @@ class Asked(_Part):
     max_tokens: int | None
     test_examples: int
     budget_seconds: float | None
+    description: str | None = None
 
     @property
     def content_id(self) -> str:
-        """sha256 over the values, in hex; independent of the order of keys."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
+        """sha256 over the values, in hex; independent of the order of keys.
+
+        A description that is None is left out: records from before there was one keep their id.
+        """
+        values = self.model_dump(mode="json")
+        if self.description is None:
+            del values["description"]
+        text = json.dumps(values, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 import gc
 import math
 import shutil
+import sqlite3
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from harness.advice import advised, estimates
-from harness.backbones.base import Backbone
 from harness.bench import ARTEFACTS, Bench
 from harness.budget import Allowance, Budget, Clock, affordable_test_rows
+from harness.catalog import EXECUTORS
 from harness.datasets.base import Finding
 from harness.decision import decide
-from harness.files import write_json
+from harness.executors.base import Executor, Resources, Site
+from harness.executors.side_by_side import side_by_side
+from harness.executors.work import Prepared, bench_of
+from harness.files import unwritable, write_json
 from harness.folder import (
     RESULT_FILE,
     STORE_FILE,
@@ -30,15 +35,17 @@ from harness.folder import (
     default_folder,
     earlier_run,
 )
+from harness.ledger import Ledger, files_of
 from harness.models import load_backbone
-from harness.plan import Plan, joined, make_plan, subset
-from harness.progress import Listener, Planned, Resuming, Stage, silent
+from harness.plan import Plan, joined, make_plan
+from harness.progress import Listener, Planned, Resuming, Stage, one_at_a_time, silent
 from harness.question import Question
 from harness.records import Happened
 from harness.report import render
 from harness.result import Expected, Json, Telling, build_result
 from harness.scored_rows import cut_texts, write_rows
 from harness.speed import seconds_per_row
+from harness.storage import Storage
 from harness.store import Store
 from harness.tuning import Stopped, StrategyOutcome, Tuning
 from harness.winner import export_winner
@@ -55,6 +62,9 @@ class Conditions:
         cancelled: Asked between steps; True ends the run with `Stopped`.
         clock: Seconds from any fixed point.
         started: What the clock said when the command began; None for now.
+        executor: Name of what does the trials. resources: What it may take.
+        store: SQLAlchemy URL of a store that runs share; None for the run's own alone.
+        storage: Where the files of a shared store lie; None for beside it.
     """
 
     command: str = ""
@@ -62,6 +72,10 @@ class Conditions:
     cancelled: Callable[[], bool] = lambda: False
     clock: Clock = time.monotonic
     started: float | None = None
+    executor: str = "local"
+    resources: Resources = Resources()  # noqa: RUF009 - a value, never changed
+    store: str | None = None
+    storage: str | None = None
 
 
 def run(question: Question, out: Path | None, how: Conditions) -> Path:
@@ -81,6 +95,9 @@ def run(question: Question, out: Path | None, how: Conditions) -> Path:
         Stopped: After an interruption; everything finished is in the store.
     """
     started = how.clock() if how.started is None else how.started
+    how = replace(how, on_event=one_at_a_time(how.on_event))
+    if how.store is not None:
+        files_of(how.store, how.storage)  # refused before anything is read
     how.on_event(Stage("reading model and data"))
     plan = make_plan(question)
     identity = Identity(
@@ -95,19 +112,27 @@ def run(question: Question, out: Path | None, how: Conditions) -> Path:
             render(folder)
             return folder
     work = _prepare(plan, folder, earlier, Budget(question.budget_seconds, how.clock, started), how)
-    if earlier is None:
-        create(folder, RunFile(identity=identity, terms=work.terms, command=how.command))
     gc.freeze()  # libraries and model stay: trials need not search them for garbage
     try:
-        with Store(folder / STORE_FILE) as store:
+        with ExitStack() as opened:
+            prepared = Prepared(plan.strategies, work.bench)
+            executor: Executor = opened.enter_context(
+                EXECUTORS.load(how.executor).open(how.resources, prepared)
+            )
+            if earlier is None:
+                create(folder, RunFile(identity=identity, terms=work.terms, command=how.command))
+            store = opened.enter_context(Store(folder / STORE_FILE))
+            ledger = opened.enter_context(_ledger(store, folder, how)) if how.store else None
             work.budget.spent_before = _spent_before(store)
-            outcomes = _measure(work, store)
-        how.on_event(Stage("choosing the winner and writing the report"))
-        _conclude(work, outcomes, how.command)
+            outcomes = _measure(work, ledger or store, executor, how)
+            how.on_event(Stage("choosing the winner and writing the report"))
+            _conclude(work, outcomes, how.command, ledger)
     except (Stopped, KeyboardInterrupt):
         raise Stopped(
             f"stopped; what is finished is kept. Run the same command with --out {folder} to go on."
         ) from None
+    except (OSError, sqlite3.OperationalError) as error:
+        raise unwritable(folder, error) from error
     finally:
         gc.unfreeze()
     return folder
@@ -144,7 +169,7 @@ def _prepare(
         how.on_event(Stage("measuring speed"))
         row_seconds = seconds_per_row(backbone, plan.dataset.train.inputs, plan.task)
     rows = earlier.terms.rows if earlier else _test_rows(plan, budget, row_seconds)
-    bench = _bench(plan, backbone, rows, folder, how)
+    bench = bench_of(plan, backbone, rows, folder, how.on_event, how.cancelled)
     advice = advised(plan, backbone.device)
     expected = estimates(plan, backbone.device, len(bench.test))
     how.on_event(Stage("baselines"))
@@ -179,50 +204,47 @@ def _test_rows(plan: Plan, budget: Budget, row_seconds: float) -> dict[str, int]
     }
 
 
-def _bench(
-    plan: Plan, backbone: Backbone, rows: dict[str, int], folder: Path, how: Conditions
-) -> Bench:
-    ood = plan.dataset.ood
-    return Bench(
-        question=plan.question,
-        backbone=backbone,
-        task=plan.task,
-        dataset=plan.dataset,
-        draws=plan.draws,
-        test=subset(plan.dataset.test, rows["test"]),
-        ood=None if ood is None else subset(ood, rows["ood"]),
-        folder=folder,
-        on_event=how.on_event,
-        cancelled=how.cancelled,
-    )
-
-
-def _measure(work: _Work, store: Store) -> list[StrategyOutcome]:
-    """Every strategy in turn, each within the same cap."""
+def _measure(
+    work: _Work, store: Store | Ledger, executor: Executor, how: Conditions
+) -> list[StrategyOutcome]:
+    """Every strategy within the same cap: in turn, or side by side if the executor can."""
     plan, bench = work.plan, work.bench
-    return [
-        _refused(id, plan, bench, store)
-        if id in plan.refused
-        else Tuning(
-            bench,
-            kind,
-            plan.space(id),
-            plan.schedule(id),
-            Allowance(work.terms.cap_seconds, work.budget),
-            store,
-            work.row_seconds,
+    rows = tuple(sorted(work.terms.rows.items()))
+    site = Site(plan.question, rows, bench.folder.resolve(), how.resources.storage)
+
+    def tune(id: str) -> StrategyOutcome:
+        if id in plan.refused:
+            return _refused(id, plan, bench, store)
+        allowance = Allowance(work.terms.cap_seconds, work.budget, by_trials=executor.concurrent)
+        kind, space, schedule = plan.strategies[id], plan.space(id), plan.schedule(id)
+        return Tuning(
+            bench, kind, space, schedule, allowance, store, executor, site, work.row_seconds
         ).run()
-        for id, kind in plan.strategies.items()
-    ]
+
+    if not executor.concurrent:
+        return [tune(id) for id in plan.strategies]
+    return side_by_side(tune, tuple(plan.strategies), executor, how.cancelled)
 
 
-def _conclude(work: _Work, outcomes: list[StrategyOutcome], command: str) -> None:
+@contextmanager
+def _ledger(own: Store, folder: Path, how: Conditions) -> Iterator[Ledger]:
+    assert how.store is not None
+    files = Storage(files_of(how.store, how.storage))
+    with Store(how.store) as shared, Ledger(own, folder, shared, files, how.cancelled) as ledger:
+        yield ledger
+
+
+def _conclude(
+    work: _Work, outcomes: list[StrategyOutcome], command: str, ledger: Ledger | None
+) -> None:
     """Choose the winner and write it, the result and the report."""
     plan, bench = work.plan, work.bench
     names = {id: kind.traits.name for id, kind in plan.strategies.items()}
     decision = decide(outcomes, names, folder=bench.folder, metric=plan.task.metric)
     winner = next((one for one in outcomes if one.strategy == decision.winner), None)
     if winner is not None:
+        if ledger is not None:
+            ledger.fetch_model(winner.scored[0])
         export_winner(bench, winner.scored[0])
     write_rows(bench)
     telling = Telling(
@@ -240,7 +262,7 @@ def _conclude(work: _Work, outcomes: list[StrategyOutcome], command: str) -> Non
     shutil.rmtree(bench.folder / ARTEFACTS, ignore_errors=True)
 
 
-def _refused(id: str, plan: Plan, bench: Bench, store: Store) -> StrategyOutcome:
+def _refused(id: str, plan: Plan, bench: Bench, store: Store | Ledger) -> StrategyOutcome:
     """A strategy that cannot work here has a record, too, which says why."""
     asked = bench.asked(id, {}, stage="search", seed=0)
     store.append(bench.record(asked, Happened(status="refused", error=plan.refused[id])))

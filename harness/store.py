@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +48,17 @@ MIGRATIONS = (
             "CREATE INDEX records_content ON records (content_id)",
         ),
     ),
+    Migration(
+        2,
+        "claim trials",
+        (
+            """CREATE TABLE claims (
+                content_id VARCHAR(64) PRIMARY KEY,
+                owner VARCHAR(64) NOT NULL,
+                expires DOUBLE PRECISION NOT NULL
+            )""",
+        ),
+    ),
 )
 
 _MIGRATIONS = sa.Table(
@@ -67,6 +79,8 @@ _RECORDS = sa.table(
     ),
 )  # fmt: skip
 
+_CLAIMS = sa.table("claims", *(sa.column(name) for name in ("content_id", "owner", "expires")))
+
 
 class Store:
     """An append-only collection of run records in a database.
@@ -79,9 +93,16 @@ class Store:
     """
 
     def __init__(self, url: str | Path) -> None:
-        self.url = f"sqlite:///{url}" if isinstance(url, Path) else url
+        is_path = isinstance(url, Path) or "://" not in url
+        self.url = f"sqlite:///{url}" if is_path else str(url)
         arguments = {"timeout": _LOCK_SECONDS} if self.url.startswith("sqlite") else {}
-        self._engine = sa.create_engine(self.url, connect_args=arguments)
+        try:
+            self._engine = sa.create_engine(self.url, connect_args=arguments)
+        except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+            raise OutputError(
+                f"{self.url} is no store ({error}). Name a file, or an SQLAlchemy URL whose driver "
+                "is installed."
+            ) from None
         try:
             self._migrate()
         except sa.exc.DatabaseError as error:
@@ -129,6 +150,31 @@ class Store:
             *(_RECORDS.c[name] == value for name, value in wanted.items() if value is not None)
         )
 
+    def claim(self, content_id: str, owner: str, seconds: float) -> bool:
+        """Say that a process works on a trial; False if another one does.
+
+        A claim that was not renewed in time is taken over. Clocks of machines that share a store
+        must agree to within a small part of `seconds`.
+        """
+        now = time.time()
+        mine = {"owner": owner, "expires": now + seconds}
+        if self._insert(sa.insert(_CLAIMS).values(content_id=content_id, **mine)):
+            return True
+        ended = sa.or_(_CLAIMS.c.expires < now, _CLAIMS.c.owner == owner)
+        return self._write(
+            sa.update(_CLAIMS).where(_CLAIMS.c.content_id == content_id, ended).values(**mine)
+        )
+
+    def renew(self, owner: str, seconds: float) -> None:
+        """Let all claims of a process stand for so many more seconds."""
+        expires = time.time() + seconds
+        self._write(sa.update(_CLAIMS).where(_CLAIMS.c.owner == owner).values(expires=expires))
+
+    def release(self, owner: str, content_id: str | None = None) -> None:
+        """Give up the claim of a process on a trial, or all its claims."""
+        which = [] if content_id is None else [_CLAIMS.c.content_id == content_id]
+        self._write(sa.delete(_CLAIMS).where(_CLAIMS.c.owner == owner, *which))
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -160,7 +206,23 @@ class Store:
                     then(connection)
         except sa.exc.IntegrityError:
             return False
+        except sa.exc.OperationalError as error:
+            raise self._unwritable(error) from None
         return True
+
+    def _write(self, statement: sa.Update | sa.Delete) -> bool:
+        """Whether a row was changed."""
+        try:
+            with self._engine.begin() as connection:
+                return connection.execute(statement).rowcount > 0
+        except sa.exc.OperationalError as error:
+            raise self._unwritable(error) from None
+
+    def _unwritable(self, error: sa.exc.OperationalError) -> OutputError:
+        return OutputError(
+            f"{self.url} cannot be written ({error.orig}); what was kept before is whole. Make room "
+            "or permit writing, then give the same command again."
+        )
 
     def _migrate(self) -> None:
         with self._engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ import numpy as np
 
 from harness.bench import PREDICTIONS, Bench
 from harness.datasets.base import Split
+from harness.files import no_room
 from harness.measures import measure
 from harness.memory import PeakMemory
 from harness.metrics.classification import at_temperature, fit_temperature
@@ -207,7 +209,9 @@ def _attempt(bench: Bench, work: Callable[[], None]) -> Happened:
             work()
         except (Interrupted, KeyboardInterrupt):
             status = "stopped"
-        except Exception as failure:  # noqa: BLE001
+        except Exception as failure:
+            if no_room(failure):  # says nothing about the strategy, and passes
+                raise
             status, error = "failed", f"{type(failure).__name__}: {failure}"
             trace = traceback.format_exc()
     return Happened(
@@ -243,7 +247,8 @@ def _scored(
 
 def _write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
+    # a trial may run twice at once, after a node was given up too early
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     temporary.replace(path)

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, field, replace
 
-from harness.artefacts import artefact_of, keep_artefact
-from harness.bench import ARTEFACTS, Bench
+from harness.bench import Bench
 from harness.budget import Allowance, Schedule, Spent, affords_finalist, fit_limit
-from harness.features import charged_once
+from harness.executors.base import Executor, Site, TrialDone, TrialSpec
+from harness.executors.work import has_model
+from harness.features import Paid, charged_once
+from harness.ledger import Ledger
 from harness.progress import StrategyEnded, StrategyStarted, TrialEnded, TrialStarted
 from harness.proposals import Proposals
-from harness.records import SCORED, Happened, RunRecord, Setting, Stage, Status
+from harness.records import NO_TIME, SCORED, Happened, RunRecord, Setting, Stage, Status
 from harness.store import Store
 from harness.strategies.base import Space, Strategy
-from harness.trial import run_trial, score_finalist
 
-Measure = Callable[[], RunRecord]
+Begun = RunRecord | tuple[TrialSpec, Future[TrialDone]]
+"""A trial that was found or could not be afforded, or one that runs."""
 
 
 class Stopped(Exception):
@@ -53,9 +55,11 @@ class StrategyOutcome:
 
 @dataclass
 class Tuning:
-    """The work on one strategy.
+    """The work on one strategy: chooses trials, and takes their records.
 
     Attributes:
+        store: Finds and keeps records; only this process writes to it.
+        executor: Does the trials. site: The run they belong to.
         seconds_per_row: What predicting one row is expected to cost until it was measured.
     """
 
@@ -64,8 +68,11 @@ class Tuning:
     space: Space
     schedule: Schedule
     allowance: Allowance
-    store: Store
+    store: Store | Ledger
+    executor: Executor
+    site: Site
     seconds_per_row: float = 0.0
+    _paid: Paid = frozenset()
     _tried: int = 0
     _best: RunRecord | None = None
     _best_seconds: float = 0.0
@@ -87,7 +94,7 @@ class Tuning:
             if self._best is not None:
                 self._finish(outcome, self._best)
         if not outcome.trials:
-            self.store.append(self._lacking("search", {}, 0)())
+            self.store.append(self._lacking("search", {}, 0))
         self._conclude(outcome)
         outcome.spent_seconds = self.allowance.spent()
         self.bench.on_event(StrategyEnded(outcome.strategy, outcome.status, outcome.spent_seconds))
@@ -104,10 +111,10 @@ class Tuning:
             hopeless = self._best is None and len(spent) >= self.schedule.minimum
             if share is None or settings is None or hopeless:
                 return
-            limit = fit_limit(share, self._overhead)
+            spec = self._spec("search", settings, 0, fit_limit(share, self._overhead))
             of = self.schedule.maximum if math.isinf(share) else None
             self.bench.on_event(TrialStarted(self.kind.id, "search", len(spent) + 1, of))
-            record = self._once("search", settings, 0, self._fitting("search", settings, 0, limit))
+            record = self._end(self._begin(spec))
             score = self.bench.validation_score(record)[0]
             proposals.tell(score if math.isfinite(score) else None)
             outcome.trials.append(record)
@@ -118,93 +125,112 @@ class Tuning:
                 self._best_seconds = seconds
 
     def _finish(self, outcome: StrategyOutcome, best: RunRecord) -> None:
+        """Seed 0 first, which pays for what all seeds share; the others side by side if they can."""
         settings, limit = best.asked.hyperparameters, best.happened.limit_seconds or math.inf
+        running: list[Begun] = []
         for seed in self.bench.draws:
             self.bench.on_event(TrialStarted(self.kind.id, "final", seed + 1, self.schedule.seeds))
-            affordable = affords_finalist(
-                self.allowance.remaining(),
-                fit=self._best_seconds,
-                scoring=self._scoring_seconds(),
-            )
-            if seed == 0 and artefact_of(self._artefact) == best.content_id:
-                measure = self._scoring_of(best)
-            elif seed == 0 or affordable:
-                measure = self._fitting("final", settings, seed, limit)
+            spec = self._spec("final", settings, seed, limit, underfunded=self._short)
+            scoring = replace(spec, searched=best)
+            if seed == 0 and has_model(scoring, self.bench):
+                begun = self._begin(scoring)
             else:
-                measure = self._lacking("final", settings, seed)
-            outcome.finals.append(self._once("final", settings, seed, measure))
+                begun = self._begin(spec, affordable=seed == 0 or self._affords(1 + len(running)))
+            if seed == 0 or not self.executor.concurrent:
+                outcome.finals.append(self._end(begun))
+            else:
+                running.append(begun)
+        outcome.finals += [self._end(begun) for begun in running]
 
-    def _fitting(
-        self, stage: Stage, settings: Mapping[str, Setting], seed: int, limit: float
-    ) -> Measure:
-        """A new trial; the best model of seed 0 so far is kept on disk."""
+    def _affords(self, finalists: int) -> bool:
+        """Whether so many finalists can still be trained and scored."""
+        return affords_finalist(
+            self.allowance.remaining(),
+            fit=finalists * self._best_seconds,
+            scoring=finalists * self._scoring_seconds(),
+        )
 
-        def measure() -> RunRecord:
-            record, fitted = run_trial(
-                self.bench,
-                self.kind,
-                settings,
-                stage=stage,
-                seed=seed,
-                limit=None if math.isinf(limit) else limit,
-                underfunded=stage == "final" and self._short,
-            )
-            self.allowance.pay(record.happened.charged_seconds)
-            if fitted is None or seed != 0 or not self._leads(record):
-                return record
-            size = keep_artefact(self._artefact, fitted, record.content_id)
-            kept = record.happened.replacing(artefact_bytes=size)
-            return record.model_copy(update={"happened": kept})
+    def _spec(
+        self,
+        stage: Stage,
+        settings: Mapping[str, Setting],
+        seed: int,
+        limit: float,
+        underfunded: bool = False,
+    ) -> TrialSpec:
+        return TrialSpec(
+            site=self.site,
+            strategy=self.kind.id,
+            settings=settings,
+            stage=stage,
+            seed=seed,
+            limit=None if math.isinf(limit) else limit,
+            underfunded=underfunded,
+            to_beat=None if self._best is None else self.bench.validation_score(self._best),
+            paid=self._paid,
+        )
 
-        return measure
-
-    def _scoring_of(self, best: RunRecord) -> Measure:
-        """Score the searched model itself, read back from disk."""
-
-        def measure() -> RunRecord:
-            record = score_finalist(
-                self.bench,
-                best,
-                lambda: self.kind.load(self._artefact, self.bench.backbone, self.bench.task),
-                underfunded=self._short,
-            )
-            happened = record.happened
-            self.allowance.pay(happened.charged_seconds - best.happened.charged_seconds)
-            # what is measured beside the score is the harness's business, not the strategy's
-            self.allowance.pay(-happened.measures.get("measuring_seconds", 0.0))
-            return record
-
-        return measure
-
-    def _lacking(self, stage: Stage, settings: Mapping[str, Setting], seed: int) -> Measure:
+    def _lacking(self, stage: Stage, settings: Mapping[str, Setting], seed: int) -> RunRecord:
         """A record that says there was no time."""
         asked = self.bench.asked(self.kind.id, settings, stage=stage, seed=seed)
-        happened = Happened(status="underfunded", error="no time was left in its cap")
-        return lambda: self.bench.record(asked, happened)
+        happened = Happened(status="underfunded", error=NO_TIME)
+        return self.bench.record(asked, happened)
 
-    def _once(
-        self, stage: Stage, settings: Mapping[str, Setting], seed: int, measure: Measure
-    ) -> RunRecord:
-        """The record of a trial: found in the store, or measured and kept there.
+    def _begin(self, spec: TrialSpec, affordable: bool = True) -> Begun:
+        """A trial: found in the store, or begun.
 
         Raises:
-            Stopped: If the run was interrupted before or during the trial.
+            Stopped: If the run was interrupted.
         """
-        asked = self.bench.asked(self.kind.id, settings, stage=stage, seed=seed)
+        asked = self.bench.asked(spec.strategy, spec.settings, stage=spec.stage, seed=spec.seed)
         record = self.store.find(asked.content_id)
-        resumed = record is not None
         if record is not None:
             self.allowance.pay(record.happened.own_seconds)
-        elif self.bench.cancelled():
+            self.bench.on_event(TrialEnded(record, resumed=True))
+            return record
+        if self.bench.cancelled():
             raise Stopped
-        else:
-            record = measure()
+        if not affordable:
+            record = self._lacking(spec.stage, spec.settings, spec.seed)
             self.store.append(record)
-        self.bench.on_event(TrialEnded(record, resumed=resumed))
+            self.bench.on_event(TrialEnded(record, resumed=False))
+            return record
+        return spec, self.executor.submit(spec)
+
+    def _end(self, begun: Begun) -> RunRecord:
+        """The record of a trial, which is kept and paid for.
+
+        Raises:
+            Stopped: If the run was interrupted during the trial.
+        """
+        if isinstance(begun, RunRecord):
+            record = begun
+        else:
+            spec, running = begun
+            try:
+                done = running.result()
+            except CancelledError:
+                raise Stopped from None
+            record, self._paid = done.record, self._paid | done.paid
+            self._pay(spec, record)
+            self.store.append(record)
+            self.bench.on_event(TrialEnded(record, resumed=False))
         if record.happened.status == "stopped":
             raise Stopped
         self._learn(record)
         return record
+
+    def _pay(self, spec: TrialSpec, record: RunRecord) -> None:
+        """What the clock of this process does not tell of a trial."""
+        happened = record.happened
+        if self.executor.concurrent:
+            self.allowance.pay(happened.own_seconds)
+            return
+        self.allowance.pay(happened.charged_seconds)
+        if spec.searched is not None:
+            self.allowance.pay(-spec.searched.happened.charged_seconds)
+            # what is measured beside the score is the harness's business, not the strategy's
+            self.allowance.pay(-happened.measures.get("measuring_seconds", 0.0))
 
     def _learn(self, record: RunRecord) -> None:
         """Take the measured speed of prediction, and the best setting of the search so far."""
@@ -233,10 +259,6 @@ class Tuning:
     @property
     def _short(self) -> bool:
         return self._tried < self.schedule.minimum
-
-    @property
-    def _artefact(self) -> Path:
-        return self.bench.folder / ARTEFACTS / self.kind.id
 
     def _conclude(self, outcome: StrategyOutcome) -> None:
         """Status and reason of the strategy as a whole, in plain words."""

@@ -22,7 +22,7 @@ HEAVY = {
     "peft",
 }
 LAZY_IN_ADVISOR = {"numpy": {"many.py"}, "jinja2": {"explain_html.py"}}
-AXES = ("strategies", "backbones", "tasks", "datasets")
+AXES = ("strategies", "backbones", "tasks", "datasets", "executors")
 
 
 def _imports(path: Path) -> list[tuple[str, bool]]:
@@ -62,6 +62,7 @@ def test_siblings_of_one_axis_know_their_base_and_leaves_but_not_each_other(axis
         "backbones": catalog.BACKBONES,
         "tasks": catalog.TASKS,
         "datasets": catalog.DATASETS,
+        "executors": catalog.EXECUTORS,
     }
     registered = {entry.partition(":")[0] for entry in registries[axis].targets()}
     for path in _files(f"harness/{axis}"):

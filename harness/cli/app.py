@@ -15,6 +15,7 @@ from harness.cli.pretrain import pretrain
 from harness.cli.profile import profile
 from harness.cli.report import report
 from harness.cli.run import run
+from harness.cli.runs import runs
 from harness.cli.study import study
 
 
@@ -26,6 +27,7 @@ def app() -> None:
 
 for command in (
     run,
+    runs,
     profile,
     predict,
     report,

@@ -53,6 +53,7 @@ class Display:
         self._done = 0
         self._within = 0.0  # finished share of the current strategy
         self._now, self._of = 0, 0
+        self._numbers: dict[str, int] = {}  # strategies may run side by side
         self._held: list[str] = []
         self._accepted = False
         self._strategy_started = started
@@ -116,9 +117,11 @@ class Display:
             return _plan_lines(event)
         if isinstance(event, TrialStarted):
             self._now, self._of = event.number, event.of or 0
+            self._numbers[event.strategy] = event.number
             return []
         if isinstance(event, TrialEnded):
-            return [_ended(event.record, self._now, event.resumed)]
+            number = self._numbers.get(event.record.asked.strategy, 0)
+            return [_ended(event.record, number, event.resumed)]
         if isinstance(event, StrategyEnded):
             took = format_duration(event.seconds) if event.seconds else "no time"
             return [f"{_name(event.strategy)}: {event.status}, {took} of its cap used"]

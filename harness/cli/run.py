@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.cli import STARTED
+from harness.cli.where import Where, where_options
 
 if TYPE_CHECKING:
     from harness.question import Question
@@ -139,6 +140,7 @@ _TOKENS = 128
     "--dry-run", is_flag=True, help="Print plan, feasibility and estimated cost, write nothing."
 )
 @click.option("--verbose", is_flag=True, help="Let libraries print their notes and warnings.")
+@where_options
 @click.pass_obj
 def run(
     given: str,
@@ -172,6 +174,7 @@ def run(
     out: Path | None,
     dry_run: bool,
     verbose: bool,
+    where: Where,
 ) -> int:
     """Tune and compare strategies under the same budget; write records, report and winner."""
     from advisor.quantities import parse_duration
@@ -222,7 +225,7 @@ def run(
     from harness.backbones.endpoint import at_most
 
     with at_most(_ceiling(question, privacy=privacy, max_calls=max_calls, yes=yes)):
-        return _measure(question, out, given)
+        return _measure(question, out, given, where)
 
 
 def _ceiling(question: Question, *, privacy: str, max_calls: int | None, yes: bool) -> int | None:
@@ -237,7 +240,7 @@ def _ceiling(question: Question, *, privacy: str, max_calls: int | None, yes: bo
     return ask(make_plan(question), privacy=privacy, max_calls=max_calls, yes=yes)
 
 
-def _measure(question: Question, out: Path | None, command: str) -> int:
+def _measure(question: Question, out: Path | None, command: str, where: Where) -> int:
     import json
 
     from harness.cli.display import shown
@@ -254,7 +257,11 @@ def _measure(question: Question, out: Path | None, command: str) -> int:
                     question,
                     out,
                     Conditions(
-                        command=command, on_event=listen, cancelled=interrupt, started=STARTED
+                        command=command,
+                        on_event=listen,
+                        cancelled=interrupt,
+                        started=STARTED,
+                        **where.conditions(),
                     ),
                 )
         except Stopped as stopped:

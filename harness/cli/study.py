@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli import STARTED
-
-if TYPE_CHECKING:
-    from harness.studies.spec import Cell
+from harness.cli.where import Where, where_options
 
 
 @click.command()
@@ -63,6 +59,7 @@ if TYPE_CHECKING:
     help="Also put the tables into this page, between the marks of the study.",
 )
 @click.option("--no-runs", is_flag=True, help="Only write the table of what is finished.")
+@where_options
 @click.pass_obj
 def study(
     given: str,
@@ -76,14 +73,16 @@ def study(
     evidence: Path | None,
     page: Path | None,
     no_runs: bool,
+    where: Where,
 ) -> int:
     """Measure what a study asks, run by run, and compare.
 
     FILE is a YAML file or the name of a study that travels with the package.
     """
+    from harness.cli.many_runs import carried_out
+    from harness.cli.many_runs import chosen as chosen_of
     from harness.cli.quiet import quiet
     from harness.cli.run import read_strategies
-    from harness.datasets.corruptions import corrupt_folder
     from harness.evidence.table import write_rows
     from harness.studies.findings import evidence_rows, gather
     from harness.studies.spec import cells as cells_of
@@ -97,11 +96,11 @@ def study(
         read_strategies(",".join(arm.strategies))
     folder = out or Path("runs") / f"study-{file.stem}"
     cells = cells_of(asked, data_root, folder, model_root)
-    chosen = [] if no_runs else _chosen(cells, only, part)
+    chosen = [] if no_runs else chosen_of(cells, only, part)
     if chosen:
         for copy in shifted_copies(asked, data_root, folder):
-            corrupt_folder(copy.source, copy.target)
-    problems = _measure(chosen, folder, given)
+            copy.make()
+    problems = carried_out(chosen, folder, given, where)
     findings = gather(asked, cells, folder, f"harness study {shlex.quote(name)}")
     write_findings(findings, folder, "study")
     if publish is not None:
@@ -114,33 +113,3 @@ def study(
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)
     return 1 if problems else 0
-
-
-def _measure(cells: list[Cell], folder: Path, command: str) -> list[str]:
-    from harness.cli.display import shown
-    from harness.cli.interrupt import interruptible
-    from harness.studies.carry_out import carry_out
-
-    def announce(number: int, cell: Cell) -> None:
-        click.echo(f"[{number}/{len(cells)}] {cell.name}", err=True)
-
-    with interruptible() as interrupt, shown(STARTED) as listen:
-        return carry_out(
-            cells,
-            folder,
-            command=command,
-            announce=announce,
-            listen=listen,
-            cancelled=interrupt,
-        )
-
-
-def _chosen(cells: list[Cell], only: str | None, part: str) -> list[Cell]:
-    """Raises SpecError for a part that is not K/N."""
-    from advisor.errors import SpecError
-
-    number, _, of = part.partition("/")
-    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
-        raise SpecError(f"part must be K/N with K from 1 to N; got {part!r}. Write --part 1/2.")
-    named = [cell for cell in cells if only is None or only in cell.name]
-    return named[int(number) - 1 :: int(of)]

@@ -8,7 +8,7 @@ from advisor.errors import DataError, MissingExtra
 from harness.datasets import images
 from harness.datasets.assemble import assemble
 from harness.datasets.base import DataRequest, Dataset
-from harness.datasets.packaged import PACKAGED
+from harness.datasets.packaged import PACKAGED, text_of
 from harness.datasets.rows import Reading, text_rows
 
 
@@ -50,12 +50,3 @@ def _read_texts(location: Path) -> Reading:
             ids=[f"{file.parent.name}/{file.name}" for file in files],
         )
     )
-
-
-def text_of(file: Path) -> str:
-    """The content of one file of a packaged set."""
-    data = file.read_bytes()
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:  # sports/199.txt alone writes its pound sign in Latin-1
-        return data.decode("latin-1")

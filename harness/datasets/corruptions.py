@@ -72,6 +72,34 @@ def corrupt_folder(source: Path, target: Path, *, severity: int = 3, seed: int =
     """
     if severity not in SEVERITIES:
         raise SpecError(f"severity must be between 1 and 5; got {severity}.")
+    kinds = list(CORRUPTIONS)
+
+    def change(number: int, file: Path) -> Image.Image:
+        return corrupted(file, kinds[number % len(kinds)], severity, seed=seed + number)
+
+    return _copied(source, target, change)
+
+
+def coarse_folder(source: Path, target: Path, *, side: int) -> int:
+    """A copy of a folder of images brought down to so many pixels on their short side.
+
+    Args:
+        target: Made by this call, all of it or nothing; an existing one is left as it is.
+
+    Returns:
+        Number of images in the copy.
+
+    Raises:
+        SpecError: For a side below 1.
+        DataError: If there are no images, or one cannot be read.
+    """
+    if side < 1:
+        raise SpecError(f"the side must be at least 1 pixel; got {side}.")
+    return _copied(source, target, lambda number, file: _shrunk(_opened(file), side))
+
+
+def _copied(source: Path, target: Path, change: Callable[[int, Path], Image.Image]) -> int:
+    """Every image of a folder changed, as PNG, in the same folders; whole or not at all."""
     files = sorted(one for one in source.rglob("*") if one.suffix.lower() in _SUFFIXES)
     if not files:
         raise DataError(f"{source} holds no images to corrupt.")
@@ -79,10 +107,9 @@ def corrupt_folder(source: Path, target: Path, *, severity: int = 3, seed: int =
         return len(files)
     making = target.with_name(f".{target.name}.tmp")
     for number, file in enumerate(files):
-        kind = list(CORRUPTIONS)[number % len(CORRUPTIONS)]
         place = (making / file.relative_to(source)).with_suffix(".png")
         place.parent.mkdir(parents=True, exist_ok=True)
-        corrupted(file, kind, severity, seed=seed + number).save(place)
+        change(number, file).save(place)
     making.rename(target)
     return len(files)
 
@@ -96,16 +123,24 @@ def corrupted(file: Path, kind: str, severity: int, *, seed: int) -> Image.Image
     """
     if kind not in CORRUPTIONS:
         raise UnknownName("corruption", kind, CORRUPTIONS)
+    return CORRUPTIONS[kind](_shrunk(_opened(file), SIDE), severity, np.random.default_rng(seed))
+
+
+def _opened(file: Path) -> Image.Image:
     try:
         with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened).convert("RGB")
+            return ImageOps.exif_transpose(opened).convert("RGB")
     except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{file} cannot be read as an image: {error}.") from None
-    shrink = SIDE / min(image.size)
-    if shrink < 1:
-        size = round(image.width * shrink), round(image.height * shrink)
-        image = image.resize(size, Image.Resampling.BICUBIC)
-    return CORRUPTIONS[kind](image, severity, np.random.default_rng(seed))
+
+
+def _shrunk(image: Image.Image, side: int) -> Image.Image:
+    """At most so many pixels on its short side."""
+    shrink = side / min(image.size)
+    if shrink >= 1:
+        return image
+    size = max(1, round(image.width * shrink)), max(1, round(image.height * shrink))
+    return image.resize(size, Image.Resampling.BICUBIC)
 
 
 def _from_unit(pixels: np.ndarray) -> Image.Image:

@@ -55,3 +55,12 @@ PACKAGED = {
         ),
     )
 }
+
+
+def text_of(file: Path) -> str:
+    """The content of one file of a packaged set."""
+    data = file.read_bytes()
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:  # sports/199.txt alone writes its pound sign in Latin-1
+        return data.decode("latin-1")

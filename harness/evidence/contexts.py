@@ -49,7 +49,8 @@ class Context:
     Attributes:
         source, source_group, protocol, model, pretraining, family, params, objective, corpus,
         modality, task, data, data_group, split, classes, n_train, examples, shots_per_class,
-        metric, metric_group, higher_is_better, shift: As in `Row`, of the pretrained rows.
+        metric, metric_group, higher_is_better, shift, cap_seconds, device: As in `Row`, of the
+            pretrained rows.
         observations: Sorted by strategy and variant.
     """
 
@@ -75,6 +76,8 @@ class Context:
     metric_group: str
     higher_is_better: bool
     shift: float | None
+    cap_seconds: float | None
+    device: str
     observations: tuple[Observation, ...]
 
     @property

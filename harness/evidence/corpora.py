@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+NOTHING = "none"
+"""Kind of pretraining data of random weights."""
 CORPORA = {
     "web_text": "web pages, books and their like, or texts drawn from them",
     "books_wikipedia": "books or Wikipedia alone",
@@ -13,7 +15,7 @@ CORPORA = {
     "segment_anything": "photos with object masks (SA-1B)",
     "satellite": "satellite images",
     "kinetics": "videos of human actions (Kinetics)",
-    "none": "nothing: random weights",
+    NOTHING: "nothing: random weights",
 }
 """Kinds of pretraining data, from which the domain shift is counted."""
 

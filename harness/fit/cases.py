@@ -16,7 +16,7 @@ from advisor.costs.workload import workload_of
 from advisor.features import featurize
 from advisor.learned.basis import DEGREES, degrees
 from advisor.traits import CORE, STRATEGIES
-from harness.fit.observations import SLOPES, Array, Compared, terms_of
+from harness.fit.observations import SLOPES, Array, Compared, ruled_out, terms_of
 
 NODES = 128
 
@@ -30,7 +30,7 @@ class Case:
         strategies: Measured core strategies, k of them.
         terms: Design rows, shape (k, terms).
         best, median: Measured points over variants, shape (k,).
-        possible: Whether `advise` takes each for possible with the family, shape (k,).
+        possible: Whether `advise` takes each for possible, shape (k,).
         slopes: Degrees along which sources differ. degrees: all degrees.
         flops: Estimated work of training each for as many epochs as is usual for it, shape (k,).
         even_flops: The same where all that train by gradients train for as many epochs as full
@@ -77,13 +77,14 @@ def cases(contexts: Sequence[Compared]) -> list[Case]:
             continue
         s = one.situation
         features, values = featurize(s), np.array(degrees(s))
+        out = ruled_out(s, names)
         found.append(
             Case(
                 place, one, names,
                 np.array([terms_of(name, s, features) for name in names]),
                 np.array([100 * most[name] for name in names]),
                 np.array([100 * middle[name] for name in names]),
-                np.array([s.family in STRATEGIES[name].families for name in names]),
+                np.array([name not in out for name in names]),
                 values[[DEGREES.index(name) for name in SLOPES]],
                 values,
                 np.array([_flops(one, name) for name in names]),

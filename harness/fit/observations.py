@@ -13,6 +13,7 @@ from advisor.features import Features, featurize, rising
 from advisor.inference import Resolved, resolve
 from advisor.learned.artefact import NAMES, RULES
 from advisor.learned.basis import DEGREES, KINDS, TERMS, degrees
+from advisor.scoring import ranked
 from advisor.situation import Situation
 from advisor.traits import STRATEGIES, Traits
 from harness.evidence.contexts import Context, Observation
@@ -99,7 +100,10 @@ def compared(contexts: Iterable[Context]) -> list[Compared]:
 
 
 def situation_of(context: Context) -> Resolved:
-    """What `advise` would be told of a context; no hardware is assumed."""
+    """What `advise` would be told of a context; no hardware is assumed.
+
+    Our own runs stood under a cap on one machine, which is part of the question they answer.
+    """
     said = {
         "params": context.params,
         "family": context.family,
@@ -110,9 +114,17 @@ def situation_of(context: Context) -> Resolved:
         "examples": context.examples,
         "shift": context.shift,
         "robust": True if context.split == "ood" else None,
+        "budget_hours": context.cap_seconds / 3600 if context.cap_seconds else None,
+        "gpus": 0 if context.device.startswith("cpu") else None,
     }
     known = {name: value for name, value in said.items() if value not in (None, "")}
     return resolve(Situation.from_mapping(known), assume_hardware=False)
+
+
+def ruled_out(s: Resolved, strategies: Iterable[str]) -> frozenset[str]:
+    """Strategies of ours that `advise` takes for impossible in a situation."""
+    ours = [name for name in dict.fromkeys(strategies) if name in STRATEGIES]
+    return frozenset(each.traits.id for each in ranked(s, ours) if each.forbidden_by)
 
 
 def traits_of(strategy: str) -> Traits | None:
@@ -138,7 +150,7 @@ def table(contexts: Sequence[Compared]) -> Table:
     seen: dict[tuple[str, ...], int] = {}
     for place, one in enumerate(contexts):
         features = featurize(one.situation)
-        rows = [row for row in one.context.observations if traits_of(row.strategy)]
+        rows = _telling(one)
         names = [_named(row) for row in rows]
         scores = [_fraction(row, one.context) for row in rows]
         for name, row, score, logit in zip(names, rows, scores, _cut_logits(scores), strict=True):
@@ -155,6 +167,16 @@ def table(contexts: Sequence[Compared]) -> Table:
         tuple(contexts), np.array(terms), np.array(logits), np.array(points), np.array(weights),
         np.array(context), np.array(measured), np.array(strategies), np.array(slopes),
     )  # fmt: skip
+
+
+def _telling(one: Compared) -> list[Observation]:
+    """Observations that say how good a strategy is; one that could not finish under the cap says
+    that time ran out."""
+    rows = [row for row in one.context.observations if traits_of(row.strategy)]
+    if one.situation.budget_hours is None:
+        return rows
+    late = ruled_out(one.situation, [row.strategy for row in rows])
+    return [row for row in rows if row.strategy not in late]
 
 
 def _named(row: Observation) -> str:

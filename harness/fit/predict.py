@@ -24,7 +24,7 @@ LEVEL_DEGREES = ("one", "examples", "per_class", "shift", "size", "image")
 _LEVEL_PLACES = [DEGREES.index(name) for name in LEVEL_DEGREES]
 COVERAGE = 0.8
 _RULED_OUT = 10.0
-"""Logits by which a strategy trails that is not possible with the family."""
+"""Logits by which a strategy trails that is not possible in the situation."""
 
 
 @dataclass(frozen=True)

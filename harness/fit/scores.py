@@ -190,24 +190,67 @@ def compute_saved(
     return {"mean": float(np.mean(1 - took / full)), "total": float(1 - took.sum() / full.sum())}
 
 
-def most_saved(cases: Sequence[Case], allowed: float, *, even: bool = False) -> float:
-    """Mean share of compute that picks made in hindsight could save at a regret up to `allowed`.
+_PRICES = tuple(float(one) for one in np.geomspace(1e-3, 10, 200))
+"""Shares of the compute of full fine-tuning that one point is worth."""
 
-    Shares and regrets are weighed against each other with one price for all cases, which is best.
+
+def traded(
+    cases: Sequence[Case], behind: Sequence[Array], price: float, *, even: bool = False
+) -> list[int]:
+    """Picks that weigh compute against points at one price for all cases, which saves most for the
+    regret they have if `behind` is right (Lagrange).
+
+    Args:
+        behind: Points each candidate trails the best by, measured or expected, shape (k,) each.
+        price: Share of the compute of full fine-tuning that one point is worth.
     """
-    found = [0.0]
-    for price in np.geomspace(1e-3, 10, 200):
-        picks = [
-            int(
-                np.argmin(
-                    work_of(case, even) / case.full_flops + price * (case.best.max() - case.best)
-                )
-            )
-            for case in cases
-        ]
-        if regrets(cases, picks).mean() <= allowed:
-            found.append(compute_saved(cases, picks, even=even)["mean"])
-    return max(found)
+    return [
+        int(np.argmin(work_of(case, even) / case.full_flops + price * points))
+        for case, points in zip(cases, behind, strict=True)
+    ]
+
+
+def most_saved(
+    cases: Sequence[Case], behind: Sequence[Array], allowed: float, *, even: bool = False
+) -> dict[str, Any]:
+    """The price at which `traded` picks save most compute at a measured regret up to `allowed`."""
+    found: dict[str, Any] = {"price": None, "saved": {"mean": 0.0, "total": 0.0}}
+    for price in _PRICES:
+        picks = traded(cases, behind, price, even=even)
+        lost = regrets(cases, picks)
+        saved = compute_saved(cases, picks, even=even)
+        if lost.mean() <= allowed and saved["mean"] > found["saved"]["mean"]:
+            found = {
+                "price": price,
+                "saved": saved,
+                "regret": float(lost.mean()),
+                "regret_balanced": balanced(lost, groups_of(cases)),
+            }
+    return found
+
+
+def expected_losses(predicted: Sequence[Prediction]) -> list[Array]:
+    """Points each candidate is expected to trail the pick by, shape (k,) for each case."""
+    return [np.array([-each.difference(i)[0] for i in range(len(each.mean))]) for each in predicted]
+
+
+def none_cheaper(cases: Sequence[Case], *, even: bool = False) -> float:
+    """Share of the cases in which no measured strategy takes less compute than full fine-tuning."""
+    least = np.array([work_of(case, even).min() / case.full_flops for case in cases])
+    return float(np.mean(least >= 1 - _TIE))
+
+
+def seconds_beside(cases: Sequence[Case], strategy: str) -> list[float]:
+    """Seconds of one fit of a strategy beside full fine-tuning, wherever our own runs have both."""
+    found = set()
+    for case in cases:
+        took = {
+            one.strategy: [row.seconds for row in one.rows if row.seconds]
+            for one in case.one.context.observations
+        }
+        if took.get(strategy) and took.get("full_finetune"):
+            found.add(float(np.mean(took[strategy]) / np.mean(took["full_finetune"])))
+    return sorted(found)
 
 
 def by_group(

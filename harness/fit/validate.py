@@ -22,12 +22,15 @@ from harness.fit.scores import (
     compute_saved,
     coverage,
     difference,
+    expected_losses,
     groups_of,
     interval_of,
     log_losses,
     most_saved,
+    none_cheaper,
     probability_scores,
     regrets,
+    seconds_beside,
 )
 from harness.fit.tune import tuned
 
@@ -176,6 +179,7 @@ def summary(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
         "by_examples": _beside(several, ours, rivals, _size),
         "savings": _savings(left, rivals),
         "savings_even": _savings(left, rivals, even=True),
+        "soft_seconds": seconds_beside(several, "soft_prompt"),
     }
 
 
@@ -215,6 +219,7 @@ def _savings(left: LeftOut, rivals: dict[str, list[int]], *, even: bool = False)
     """Cheapest within tolerance: regret and compute beside always full fine-tuning."""
     several, groups = left.cases, groups_of(left.cases)
     full = regrets(several, rivals[REFERENCE])
+    allowed = float(full.mean())
     table = []
     for tolerance in TOLERANCES:
         picks = cheapest(left.predicted, tolerance, even=even)
@@ -228,9 +233,13 @@ def _savings(left: LeftOut, rivals: dict[str, list[int]], *, even: bool = False)
             }
         )
     return {
-        "full": float(full.mean()),
+        "full": allowed,
         "full_balanced": balanced(full, groups),
-        "hindsight": most_saved(several, float(full.mean()), even=even),
+        "hindsight": most_saved(
+            several, [case.best.max() - case.best for case in several], allowed, even=even
+        ),
+        "one_price": most_saved(several, expected_losses(left.predicted), allowed, even=even),
+        "none_cheaper": none_cheaper(several, even=even),
         "table": table,
     }
 

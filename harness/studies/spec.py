@@ -6,17 +6,19 @@ import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.errors import SpecError, UnknownName
+from harness.datasets.controlled import Copy, copy_of
 from harness.fixed_settings import read_fixed
 from harness.question import Question
 from harness.shipped import shipped
 
-_CORRUPT = "corrupt:"
+_SHIFTED = "shifted"
+_PATHS = ("data", "test_data", "ood_data")
 
 
 class _Part(BaseModel):
@@ -55,8 +57,8 @@ class Study(_Part):
 
     Attributes:
         datasets: Name -> fields of `Question` that say where the data lie; paths are relative to
-            the data root unless the name is packaged data; `ood_data: corrupt:FOLDER` stands for
-            a corrupted copy of a folder of images.
+            the data root unless the name is packaged data; `corrupt:FOLDER` and its like stand
+            for a copy with a shift (`harness.datasets.controlled`).
         settings: Fields of `Question` that all runs share.
     """
 
@@ -83,38 +85,38 @@ class Cell:
         return "-".join([self.arm.name.replace(" ", "_").replace("/", "_"), self.data, str(size)])
 
 
-def located(named: Path) -> Path:
-    """A file as it is given, or the study of that name in the package.
+Kind = TypeVar("Kind", bound=Study)
+
+
+def located(named: Path, kind: str = "study", folder: str = "studies") -> Path:
+    """A file as it is given, or the study (or suite) of that name in the package.
 
     Raises:
         UnknownName: If there is neither.
     """
     if named.exists():
         return named
-    known = {file.stem: file for file in sorted(shipped("studies").glob("*.yaml"))}
+    known = {file.stem: file for file in sorted(shipped(folder).glob("*.yaml"))}
     if str(named) not in known:
-        raise UnknownName("study", str(named), [*known, "FILE.yaml"])
+        raise UnknownName(kind, str(named), [*known, "FILE.yaml"])
     return known[str(named)]
 
 
 def read_study(path: Path) -> Study:
     """Raises SpecError with the file and the first thing that is wrong in it."""
+    return read_as(Study, path)
+
+
+def read_as(kind: type[Kind], path: Path) -> Kind:
+    """A study of a kind. Raises SpecError with the file and the first thing that is wrong in it."""
     try:
-        return Study.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return kind.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise SpecError(f"{path}: {place}: {first['msg']}.") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise SpecError(f"{path} cannot be read: {str(error).splitlines()[0]}.") from None
-
-
-@dataclass(frozen=True)
-class ShiftedCopy:
-    """A folder of images that is to be corrupted for a shifted test set."""
-
-    source: Path
-    target: Path
 
 
 def cells(study: Study, data_root: Path, out: Path, model_root: Path = Path()) -> list[Cell]:
@@ -129,18 +131,13 @@ def cells(study: Study, data_root: Path, out: Path, model_root: Path = Path()) -
     return list(_cells(study, data_root, out, model_root))
 
 
-def shifted_copies(study: Study, data_root: Path, out: Path) -> list[ShiftedCopy]:
-    """The shifted test sets that are made rather than given (`ood_data: corrupt:FOLDER`)."""
-    named = (str(fields.get("ood_data", "")) for fields in study.datasets.values())
-    return [
-        ShiftedCopy(data_root / name.removeprefix(_CORRUPT), _copy_of(name, out))
-        for name in named
-        if name.startswith(_CORRUPT)
-    ]
-
-
-def _copy_of(name: str, out: Path) -> Path:
-    return out / "shifted" / name.removeprefix(_CORRUPT).replace("/", "_")
+def shifted_copies(study: Study, data_root: Path, out: Path) -> list[Copy]:
+    """The data sets that are made rather than given."""
+    named = (
+        str(fields[one]) for fields in study.datasets.values() for one in _PATHS if one in fields
+    )
+    found = (copy_of(name, data_root, out / _SHIFTED) for name in named)
+    return [one for one in found if one is not None]
 
 
 def _cells(study: Study, data_root: Path, out: Path, model_root: Path) -> Iterator[Cell]:
@@ -171,10 +168,10 @@ def _located(fields: Mapping[str, Any], data_root: Path, out: Path) -> dict[str,
     """Paths under the data root where there is such a file; packaged names as they are."""
 
     def where(name: str, value: Any) -> Any:
-        if name not in ("data", "test_data", "ood_data"):
+        if name not in _PATHS:
             return value
-        if str(value).startswith(_CORRUPT):
-            return str(_copy_of(value, out))
+        if (made := copy_of(str(value), data_root, out / _SHIFTED)) is not None:
+            return str(made.target)
         return str(data_root / value) if (data_root / str(value)).exists() else value
 
     return {name: where(name, value) for name, value in fields.items()}

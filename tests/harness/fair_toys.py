@@ -205,6 +205,8 @@ def install(monkeypatch, *, dataset: Dataset | None = None, kinds=None) -> None:
     monkeypatch.setattr("harness.plan.resolve_model", lambda name: FACTS)
     monkeypatch.setattr("harness.plan.load_dataset", lambda request: dataset)
     monkeypatch.setattr("harness.runner.load_backbone", lambda *a: ToyBackbone())
+    monkeypatch.setattr("harness.executors.work.resolve_model", lambda name: FACTS)
+    monkeypatch.setattr("harness.executors.work.load_backbone", lambda *a: ToyBackbone())
     monkeypatch.setattr("harness.winner.STRATEGIES", registry)
     monkeypatch.setattr("harness.winner.resolve_model", lambda name: FACTS)
     monkeypatch.setattr("harness.winner.load_backbone", lambda *a: ToyBackbone())

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from harness.budget import Allowance, Budget, Schedule
+from harness.executors.base import Site
+from harness.executors.local import InProcess
+from harness.executors.work import Prepared
 from harness.progress import TrialEnded, TrialMoved
 from harness.store import Store
 from harness.trial import read_predictions
@@ -23,7 +26,10 @@ def tune(
     budget = Budget(None if cap is None else 10 * cap, **({"clock": clock} if clock else {}))
     with Store(folder / "store.sqlite") as store:
         space = kind.space(None, bench.task, None)
-        outcome = Tuning(bench, kind, space, schedule, Allowance(cap, budget), store).run()
+        executor = InProcess(Prepared({kind.id: kind}, bench))
+        site = Site(question, (), folder)
+        allowance = Allowance(cap, budget)
+        outcome = Tuning(bench, kind, space, schedule, allowance, store, executor, site).run()
         return outcome, store.query()
 
 

@@ -29,6 +29,7 @@ from harness.fit.scores import (
     most_saved,
     regrets,
     reliability,
+    traded,
 )
 
 SOURCES = ("lpft_ntk_paper", "bbt_paper_table3", "unipelt_paper", "tfew_paper", "own_studies")
@@ -161,7 +162,34 @@ def test_balanced_means_count_every_source_once():
 
 def test_the_more_regret_is_allowed_the_more_can_be_saved(some):
     _, _, _, asked = some
-    assert most_saved(asked, 0.0) <= most_saved(asked, 2.0) <= most_saved(asked, 50.0)
+    behind = [case.best.max() - case.best for case in asked]
+    saved = [most_saved(asked, behind, most)["saved"]["mean"] for most in (0.0, 2.0, 50.0)]
+    assert saved == sorted(saved)
+
+
+def test_at_a_high_price_of_points_the_best_is_taken_and_at_a_low_one_the_cheapest(some):
+    _, _, _, asked = some
+    behind = [case.best.max() - case.best for case in asked]
+    assert regrets(asked, traded(asked, behind, 1e9)).max() == pytest.approx(0)
+    cheap = traded(asked, behind, 0.0)
+    assert all(
+        case.flops[pick] == case.flops.min() for case, pick in zip(asked, cheap, strict=True)
+    )
+
+
+def test_a_run_of_ours_is_asked_with_its_cap_and_what_could_not_finish_teaches_nothing():
+    rows = [row for row in load() if row.data == "trec6" and row.n_train == 5366]
+    (one,) = compared(contexts(rows))
+    cap = rows[0].cap_seconds
+    assert cap is not None
+    assert one.situation.budget_hours == pytest.approx(cap / 3600)
+    assert one.situation.gpus == 0
+    assert "full_finetune" in one.context.strategies
+    assert "full_finetune" not in table([one]).strategies
+    (case,) = cases([one])
+    possible = dict(zip(case.strategies, case.possible, strict=True))
+    assert possible["linear_probe"]
+    assert not possible["full_finetune"]
 
 
 @pytest.mark.parametrize("name", [name for name in RIVALS if name != "random forest"])

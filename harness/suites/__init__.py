@@ -1,0 +1,1 @@
+"""Calibration suites: runs over models, data, sizes and shifts that become evidence."""
