@@ -20,7 +20,7 @@ from benchmarks.page import Failure, as_html, as_markdown
 from benchmarks.results import Result, load
 from harness.files import write_text
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = ("full_finetune", "lora", "soft_prompt", "hard_prompt")
 """Modules of this package, the quickest first."""
 _ROOT = Path(__file__).resolve().parent.parent
 
