@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import csv
 import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
-from typing import TYPE_CHECKING, TextIO
+from functools import cache
+from itertools import chain, islice
+from typing import TextIO
 
 from advisor.errors import AdviceError, DataError, OutputError, SpecError, UnknownName
-from advisor.inference import Resolved, resolve
-from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
-from advisor.learned.expect import design
-from advisor.learned.outlook import own_variance, points_per_logit
+from advisor.inference import resolve
 from advisor.prospects import reference, standings, trusted
-from advisor.scoring import Scored, ranked
+from advisor.scoring import Case, Scored, ranked_in
 from advisor.situation import KEYS, Situation
 from advisor.traits import CORE, STRATEGIES
-
-if TYPE_CHECKING:
-    import numpy as np
 
 ANSWERS = ("score", "p_best", "expected", "feasible")
 _KEYS = frozenset(key.name for key in KEYS)
 _HARDWARE = ("gpu_memory", "gpus")
-_AT_ONCE = 2_000
-"""Rows that are held in memory together."""
+_AT_ONCE = 1_000
+"""Rows that are answered together."""
+_Placed = tuple[dict[str, str], str]
+"""A row and where it stands."""
 
 
 def advise_batch(source: str, target: str) -> int:
@@ -65,26 +63,57 @@ def advise_batch(source: str, target: str) -> int:
         writer = csv.DictWriter(out, [*columns, *answers], lineterminator="\n")
         writer.writeheader()
         rows = 0
-        placed = _rows(csv.DictReader(file), source)
-        while some := list(islice(placed, _AT_ONCE)):
-            answered = [_answer(row, where) for row, where in some]
-            for (row, _), cells in zip(some, _with_prospects(answered), strict=True):
+        for some, told in _answered(_rows(csv.DictReader(file), source)):
+            for (row, _), cells in zip(some, told, strict=True):
                 writer.writerow(row | cells)
             rows += len(some)
     return rows
 
 
+def _answered(placed: Iterator[_Placed]) -> Iterator[tuple[list[_Placed], list[dict[str, object]]]]:
+    """Rows with the cells of their answers, some at a time and in their order.
+
+    Where there are many, every core works, and only a few parts are under way at once.
+    """
+    first, second = (list(islice(placed, _AT_ONCE)) for _ in range(2))
+    workers = os.cpu_count() or 1
+    if not second or workers == 1:
+        for some in filter(None, chain([first, second], _parts(placed))):
+            yield some, _answers(some)
+        return
+    from concurrent.futures import Future, ProcessPoolExecutor
+
+    under_way: deque[tuple[list[_Placed], Future[list[dict[str, object]]]]] = deque()
+    with ProcessPoolExecutor(workers) as pool:
+        for some in chain([first, second], _parts(placed)):
+            under_way.append((some, pool.submit(_answers, some)))
+            if len(under_way) > 2 * workers:
+                done, told = under_way.popleft()
+                yield done, told.result()
+        for done, told in under_way:
+            yield done, told.result()
+
+
+def _parts(placed: Iterator[_Placed]) -> Iterator[list[_Placed]]:
+    while some := list(islice(placed, _AT_ONCE)):
+        yield some
+
+
 class _Answered:
     """A row's situation and its candidates in the order of the advice."""
 
-    def __init__(self, situation: Resolved, order: list[Scored]) -> None:
-        self.situation, self.order = situation, order
+    def __init__(self, case: Case, order: list[Scored]) -> None:
+        self.case, self.order = case, order
+
+
+def _answers(rows: list[_Placed]) -> list[dict[str, object]]:
+    """The cells of the answers to some rows."""
+    return list(_with_prospects([_answer(row, where) for row, where in rows]))
 
 
 def _answer(row: dict[str, str], where: str) -> _Answered:
-    given = {
-        _key(name): value for name, value in row.items() if _key(name) in _KEYS and value.strip()
-    }
+    named = ((_key(name), value) for name, value in row.items())
+    given = {key: value for key, value in named if key in _KEYS and value.strip()}
     hardware_said = any(name in given for name in _HARDWARE)
     try:
         situation = Situation.from_mapping(given)
@@ -92,8 +121,8 @@ def _answer(row: dict[str, str], where: str) -> _Answered:
     except AdviceError as error:
         raise SpecError(f"{where}: {error}") from None
     # asking about a prompt full of examples does not make hard prompting that expensive
-    s = s._replace(demonstrations=None)
-    return _Answered(s, ranked(s, s.candidates))
+    case = Case.of(s._replace(demonstrations=None))
+    return _Answered(case, ranked_in(case, s.candidates))
 
 
 def _with_prospects(answered: list[_Answered]) -> Iterator[dict[str, object]]:
@@ -101,70 +130,21 @@ def _with_prospects(answered: list[_Answered]) -> Iterator[dict[str, object]]:
     model = trusted()
     found: dict[int, dict[str, tuple[float, float]]] = {}
     if model is not None:
-        by_size: dict[int, list[int]] = {}
+        from advisor.learned.many import Asked, prospects_of
+
+        by_size: dict[int, list[tuple[int, Asked]]] = {}
         for place, each in enumerate(answered):
-            by_size.setdefault(len(standings(each.order)), []).append(place)
-        for size, places in by_size.items():
-            if size:
-                some = [answered[place] for place in places]
-                found.update(zip(places, _prospects(model, some), strict=True))
+            if feasible := standings(each.order):
+                case, s = each.case, each.case.situation
+                best = reference(s, each.order)
+                asked = Asked(s, case.features, case.degrees, feasible, best)
+                by_size.setdefault(len(feasible), []).append((place, asked))
+        for several in by_size.values():
+            places = [place for place, _ in several]
+            told = prospects_of(model, [asked for _, asked in several])
+            found.update(zip(places, told, strict=True))
     for place, each in enumerate(answered):
         yield _cells(each.order, found.get(place, {}))
-
-
-def _prospects(model: Artefact, rows: list[_Answered]) -> Iterator[dict[str, tuple[float, float]]]:
-    """Strategy -> (P(best), expected score) for rows with equally many feasible candidates: what
-    `advisor.learned.expect` works out for one, for all at once."""
-    import numpy as np
-
-    feasible = [standings(each.order) for each in rows]
-    best = [reference(each.situation, each.order) for each in rows]
-    terms = np.array(
-        [
-            design(each.situation, [one.strategy for one in some])
-            for each, some in zip(rows, feasible, strict=True)
-        ]
-    )
-    spread = terms * np.array(model.spread)
-    lowered = terms @ np.array(model.reduction).T
-    alone = np.array(
-        [
-            own_variance(model, each.situation, [one.strategy for one in some])
-            for each, some in zip(rows, feasible, strict=True)
-        ]
-    )
-    size = terms.shape[1]
-    variance = model.noise["inflation"] * (
-        spread @ spread.transpose(0, 2, 1)
-        - lowered @ lowered.transpose(0, 2, 1)
-        + alone[:, :, None] * np.eye(size)
-    )
-    means = np.array([[one.score for one in some] for some in feasible]) / POINTS_PER_LOGIT
-    steps = np.array(model.nodes)[:, :size] @ np.linalg.cholesky(variance).transpose(0, 2, 1)
-    wins = _wins(means, steps)
-    for each, some, standing, row in zip(rows, feasible, best, wins, strict=True):
-        points = points_per_logit(model, each.situation)
-        yield {
-            one.strategy: (float(p), points * (one.score - standing.score) / POINTS_PER_LOGIT)
-            for one, p in zip(some, row, strict=True)
-        }
-
-
-def _wins(means: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """Share of the drawn worlds in which each candidate is first, shape (rows, candidates).
-
-    Args:
-        means: Shape (rows, candidates); steps: away from them, shape (rows, nodes, candidates).
-    """
-    import numpy as np
-
-    first = np.concatenate(
-        [(means[:, None, :] + steps).argmax(axis=2), (means[:, None, :] - steps).argmax(axis=2)],
-        axis=1,
-    )
-    size = means.shape[1]
-    counts = (first[:, :, None] == np.arange(size)).sum(axis=1)
-    return np.asarray((counts + 0.5) / (first.shape[1] + 0.5 * size))
 
 
 def _cells(order: list[Scored], found: dict[str, tuple[float, float]]) -> dict[str, object]:
@@ -235,6 +215,7 @@ def _is_slip(name: str) -> bool:
     return bool(difflib.get_close_matches(name, _KEYS, n=1, cutoff=0.8))
 
 
+@cache
 def _key(column: str) -> str:
     return column.strip().lower().replace("-", "_").replace(" ", "_")
 

@@ -62,7 +62,7 @@ def _rules_about(strategy: str) -> tuple[tuple[Forbids, ...], tuple[Direction, .
     )
 
 
-class _Case(NamedTuple):
+class Case(NamedTuple):
     """A situation with everything about it that does not depend on the strategy.
 
     Attributes:
@@ -88,7 +88,7 @@ class _Case(NamedTuple):
         return estimate(situation, traits, self.hardware, self.workload, self.shape)
 
 
-def _score(case: _Case, traits: Traits) -> Scored:
+def _score(case: Case, traits: Traits) -> Scored:
     """Apply every rule to one strategy."""
     forbids, directions = _rules_about(traits.id)
     own = case.costs(case.own, traits)
@@ -101,7 +101,7 @@ def _score(case: _Case, traits: Traits) -> Scored:
 
 
 def _effects(
-    case: _Case, traits: Traits, directions: tuple[Direction, ...], model: Artefact | None
+    case: Case, traits: Traits, directions: tuple[Direction, ...], model: Artefact | None
 ) -> tuple[tuple[tuple[Direction, float], ...], tuple[str, ...]]:
     """Points of the rules, in their fitted sizes, and of what measurements add to them; and the
     rules whose sign measurements turned around."""
@@ -135,7 +135,11 @@ def ranked(situation: Resolved, strategies: Iterable[str]) -> list[Scored]:
 
     Equal scores go to the strategy that trains less, whatever order they were named in.
     """
-    case = _Case.of(situation)
+    return ranked_in(Case.of(situation), strategies)
+
+
+def ranked_in(case: Case, strategies: Iterable[str]) -> list[Scored]:
+    """As `ranked`, for a situation of which everything else is worked out already."""
     return sorted((_score(case, STRATEGIES[strategy]) for strategy in strategies), key=_order)
 
 

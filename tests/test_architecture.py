@@ -21,7 +21,7 @@ HEAVY = {
     "scipy",
     "peft",
 }
-LAZY_IN_ADVISOR = {"numpy": {"batch.py"}, "jinja2": {"explain_html.py"}}
+LAZY_IN_ADVISOR = {"numpy": {"many.py"}, "jinja2": {"explain_html.py"}}
 AXES = ("strategies", "backbones", "tasks", "datasets")
 
 

@@ -135,4 +135,4 @@ def test_the_readme_names_the_two_commands_that_set_everything_up() -> None:
     lines = [line for line in text.splitlines() if line.startswith(f"$ {SETS_UP}")]
     assert len(lines) == 2
     assert lines[0].endswith("uv run advise --params 175B --examples 100k")
-    assert lines[1].endswith("uv run --all-extras --group dev pytest")
+    assert lines[1].endswith("uv run --all-extras --group dev pytest -n auto --dist loadfile")

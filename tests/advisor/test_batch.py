@@ -135,3 +135,17 @@ def test_a_byte_order_mark_and_written_out_headers_are_understood(
     rows = answered(source, tmp_path / "out.csv")
     assert rows[0]["Mean note"] == "x"
     assert rows[0]["best"]
+
+
+def test_many_rows_are_shared_by_processes_and_keep_their_order(
+    source: Path, tmp_path: Path, monkeypatch
+) -> None:
+    source.write_text(HEADER + ROWS * 3)
+    alone = answered(source, tmp_path / "alone.csv")
+    monkeypatch.setattr("advisor.batch._AT_ONCE", 2)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert answered(source, tmp_path / "shared.csv") == alone
+    source.write_text(HEADER + ROWS * 3 + "e,banana,,,,,\n" + ROWS)
+    before = sorted(tmp_path.iterdir())
+    assert main(["--batch", str(source), "--out", str(tmp_path / "bad.csv")]) == 2
+    assert sorted(tmp_path.iterdir()) == before

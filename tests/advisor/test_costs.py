@@ -39,7 +39,7 @@ def numbers(costs: Costs) -> list[float]:
     return [value for value in values if value is not None]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     strategy=IDS, family=FAMILY, params=log_uniform(1, 1e15), examples=st.integers(0, 10**12),
     tokens=log_uniform(1, 1e9), gpus=st.integers(0, 10**6), memory=log_uniform(1e6, 1e15),
@@ -63,7 +63,7 @@ def test_costs_are_finite_and_never_negative(
     json.dumps(costs.to_dict(), allow_nan=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     strategy=IDS, family=FAMILY, params=log_uniform(1e5, 1e13), examples=log_uniform(1, 1e9),
     tokens=log_uniform(1, 1e6), more=st.floats(1, 100), what=st.sampled_from(("params", "examples", "tokens")),
@@ -84,7 +84,7 @@ def test_more_to_do_never_costs_less(
         assert less <= greater * (1 + 1e-9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     strategy=IDS, family=FAMILY, params=log_uniform(1e6, 1e12), examples=log_uniform(1, 1e8),
     memory=log_uniform(1e9, 4e11), gpus=st.integers(1, 64), hours=st.floats(0.001, 1000),

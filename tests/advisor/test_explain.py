@@ -160,7 +160,7 @@ def test_an_impossible_question_says_so_and_why() -> None:
 
 
 @given(st.lists(st.text(alphabet="abc,.", min_size=1, max_size=30), max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_paragraphs_keep_every_word_and_the_width(words: list[str]) -> None:
     lines = paragraph(" ".join(words), "  · ", "    ")
     assert all(len(line) <= WIDTH for line in lines)

@@ -33,7 +33,7 @@ SITUATIONS = st.fixed_dictionaries(
         "robust": st.booleans(),
     },
 )
-LAWS = settings(max_examples=60, deadline=None)
+LAWS = settings(max_examples=60)
 
 
 @pytest.fixture(scope="module")

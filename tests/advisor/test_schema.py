@@ -67,7 +67,7 @@ def test_the_schema_lists_every_key_and_every_choice() -> None:
     assert SCHEMA["$defs"]["recommendation"]["properties"]["strategy"]["enum"] == list(STRATEGIES)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.filter_too_much])
 @given(SITUATIONS)
 def test_the_answer_to_any_situation_is_valid(known: dict[str, object]) -> None:
     try:
@@ -78,7 +78,7 @@ def test_the_answer_to_any_situation_is_valid(known: dict[str, object]) -> None:
     assert not errors
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SITUATIONS)
 def test_the_situation_of_an_answer_can_be_asked_again(known: dict[str, object]) -> None:
     try:

@@ -76,7 +76,7 @@ def test_equal_strategies_share_every_resample() -> None:
     assert win_rate({"a": same, "b": same.copy()}, TARGETS) == {"a": 0.5, "b": 0.5}
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(0, 1000))
 def test_right_wherever_the_other_is_and_more_often_never_loses(seed: int) -> None:
     rng = np.random.default_rng(seed)

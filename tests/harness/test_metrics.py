@@ -22,7 +22,7 @@ def answers(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return raw / raw.sum(axis=1, keepdims=True), np.array(targets, dtype=np.int64)
 
 
-relaxed = settings(deadline=None, max_examples=80)
+relaxed = settings(max_examples=80)
 
 
 @relaxed

@@ -35,7 +35,7 @@ def pools(draw: st.DrawFn, grouped: bool = False) -> tuple[Split, int]:
 
 
 seeds = st.integers(0, 5)
-relaxed = settings(deadline=None, max_examples=60)
+relaxed = settings(max_examples=60)
 
 
 @relaxed

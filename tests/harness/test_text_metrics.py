@@ -53,7 +53,7 @@ def test_squad_answers_worked_by_hand():
     assert token_f1(*rows) == pytest.approx((1 + 1 + 0 + 2 / 3) / 4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(ROWS)
 def test_chrf_and_bleu_are_sacrebleus(rows):
     answers, targets = arrays(rows)
@@ -93,7 +93,7 @@ def test_tag_f1_worked_by_hand():
     assert tag_accuracy(short, long) == tag_accuracy(long, short) == 0.5
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(ROWS, st.randoms(use_true_random=False))
 @pytest.mark.parametrize("name", NAMES)
 def test_scores_are_of_sums_whatever_the_order(name, rows, random):

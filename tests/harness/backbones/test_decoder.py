@@ -75,7 +75,7 @@ def test_features_are_float32_and_report_progress_and_refuse_unknown_pooling():
 
 @pytest.mark.parametrize("family", FAMILIES)
 @given(text=st.text(alphabet="abc é.\n", max_size=60), limit=st.integers(1, 20))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_truncated_texts_keep_their_beginning_within_the_limit(family, text, limit):
     model = backbone(family)
     cut = model.truncate([text], limit)[0]

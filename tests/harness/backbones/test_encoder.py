@@ -85,7 +85,7 @@ def test_the_last_layer_is_the_models_output(family):
     np.testing.assert_allclose(model.features(["a good film"], pooling="mean"), expected, atol=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     family=st.sampled_from(ENCODERS),
     lengths=st.lists(st.integers(0, 50), min_size=1, max_size=8),

@@ -83,9 +83,7 @@ def test_an_empty_label_is_refused(labels):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     prefix=sentences,
     queries=st.lists(sentences, min_size=1, max_size=5),

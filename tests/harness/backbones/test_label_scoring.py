@@ -75,9 +75,7 @@ def test_an_empty_label_is_refused(labels):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     prefix=st.text(alphabet="abcst .\n:", max_size=40),
     queries=st.lists(st.text(alphabet="abcst .\n:", max_size=30), min_size=1, max_size=6),
@@ -94,7 +92,7 @@ def test_shared_scoring_equals_the_plain_path(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(text=st.text(alphabet="abt .\n", min_size=2, max_size=40), data=st.data())
 def test_where_prefix_and_query_meet_does_not_matter(family, text, data):
     cut = data.draw(st.integers(0, len(text)))

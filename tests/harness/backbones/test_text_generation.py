@@ -55,9 +55,7 @@ def plain(model: DecoderBackbone, context: list[int]) -> str:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(
-    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     prefix=st.text(alphabet="abcst .\n:", max_size=40),
     queries=st.lists(st.text(alphabet="abcst .\n:", max_size=30), min_size=1, max_size=4),

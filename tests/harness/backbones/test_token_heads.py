@@ -99,7 +99,7 @@ def sentences(n: int, seed: int, *, length: int = 8) -> Split:
 TOYS = {"qa": (QA, questions), "token_labelling": (TAGS, sentences)}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_an_answers_span_is_read_back_from_offsets(data):
     words = data.draw(st.lists(st.sampled_from([*WORDS, "unknown"]), min_size=1, max_size=40))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -143,7 +143,6 @@ words = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(words, words)
 def test_what_is_kept_is_clean_and_nothing_clean_is_lost(train: list, test: list) -> None:
     held = texts(*test)

@@ -27,9 +27,7 @@ def written(folder: Path, *rows) -> Path:
     return file
 
 
-@settings(
-    deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(VALUES)
 def test_adding_twice_changes_nothing(values: dict[int, float]) -> None:
     with tempfile.TemporaryDirectory() as name:

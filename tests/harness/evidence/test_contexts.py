@@ -102,7 +102,7 @@ def test_the_order_of_rows_changes_no_context() -> None:
     assert contexts(mixed) == contexts(everything)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(rows(), max_size=4, unique_by=lambda row: row.key))
 def test_any_rows_can_be_put_into_contexts(some) -> None:
     found = contexts(joined(*some), least=1)

@@ -12,7 +12,7 @@ from harness.evidence.table import read_rows, write_rows
 from tests.harness.evidence.toys import rows, toy
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(rows(), max_size=4))
 def test_rows_come_back_from_csv_as_they_were(some) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -22,7 +22,7 @@ def test_rows_come_back_from_csv_as_they_were(some) -> None:
         assert sorted(map(repr, again)) == sorted(map(repr, some))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(rows(), max_size=4).flatmap(
         lambda some: st.tuples(st.just(some), st.permutations(some))

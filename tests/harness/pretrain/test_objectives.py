@@ -226,7 +226,7 @@ def test_three_quarters_of_the_patches_are_hidden(tmp_path: Path) -> None:
 # all
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(seeds)
 def test_batches_depend_on_the_seed_alone(seed: int) -> None:
     row = list(range(5, 60))

@@ -95,7 +95,7 @@ def test_a_net_without_batch_norms_is_not_measured(tmp_path: Path) -> None:
     assert measure(backbone, save_images(tmp_path)).shift is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0.01, 100))
 def test_a_factor_common_to_all_channels_does_not_count(seed: int, factor: float) -> None:
     draws = np.random.default_rng(seed)

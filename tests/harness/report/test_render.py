@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advisor.errors import DataError, OutputError
@@ -223,7 +223,7 @@ def test_the_contract_alone_is_a_page():
     assert "Not measured in this run: Shifted test." in text
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.data())
 def test_whatever_is_missing_the_page_is_sound_and_invents_nothing(any_run, data):
     page = page_of(data.draw(any_run))
@@ -232,7 +232,7 @@ def test_whatever_is_missing_the_page_is_sound_and_invents_nothing(any_run, data
     assert not re.search(r"\bnan\b|\binf\b", text)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(), st.text(min_size=1))
 def test_any_words_make_a_sound_page(name, label):
     run = {

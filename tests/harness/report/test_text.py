@@ -1,4 +1,4 @@
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.report import summary_text
@@ -30,7 +30,7 @@ def test_markup_and_steering_characters_are_plain_text(run):
     assert "\x1b" not in said
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(st.data())
 def test_whatever_is_missing_it_fits_eighty_columns(any_run, data):
     said = summary_text(data.draw(any_run))
@@ -38,7 +38,7 @@ def test_whatever_is_missing_it_fits_eighty_columns(any_run, data):
     assert "None" not in said
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.text(max_size=200))
 def test_long_and_strange_names_fit_too(name):
     run = {

@@ -1,0 +1,130 @@
+"""What `advisor.learned.expect` works out for one situation, for many at once. Needs numpy."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from advisor.learned.artefact import POINTS_PER_LOGIT, RULES, Artefact
+from advisor.learned.basis import DEGREES, KINDS, TERMS
+from advisor.rules.base import prompts_in_words
+from advisor.traits import STRATEGIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from advisor.features import Features
+    from advisor.inference import Resolved
+    from advisor.learned.expect import Standing
+
+    Array = np.ndarray
+
+_PLACES = np.array([DEGREES.index(degree) for _, degree in TERMS])
+
+
+class Asked:
+    """A situation with its feasible candidates.
+
+    Attributes:
+        features, degrees: Of the situation; feasible: its candidates, at least one.
+        reference: The best candidate that full access would allow.
+    """
+
+    __slots__ = ("degrees", "feasible", "features", "reference", "situation")
+
+    def __init__(
+        self,
+        situation: Resolved,
+        features: Features,
+        degrees: tuple[float, ...],
+        feasible: list[Standing],
+        reference: Standing,
+    ) -> None:
+        self.situation, self.features, self.degrees = situation, features, degrees
+        self.feasible, self.reference = feasible, reference
+
+
+def prospects_of(model: Artefact, rows: Sequence[Asked]) -> list[dict[str, tuple[float, float]]]:
+    """Strategy -> (P(best), expected score in points beside the reference), for each row.
+
+    Args:
+        rows: Situations with equally many feasible candidates.
+    """
+    names = [tuple(one.strategy for one in each.feasible) for each in rows]
+    degrees = np.array([each.degrees for each in rows])
+    variance = _covariance(model, rows, names, degrees)
+    means = np.array([[one.score for one in each.feasible] for each in rows]) / POINTS_PER_LOGIT
+    tops = np.array([each.reference.score for each in rows]) / POINTS_PER_LOGIT
+    nodes = np.array(model.nodes)[:, : means.shape[1]]
+    wins = _wins(means, nodes @ np.linalg.cholesky(variance).transpose(0, 2, 1))
+    behind = _points_per_logit(model, degrees)[:, None] * (means - tops[:, None])
+    return [
+        dict(zip(some, zip(p, points, strict=True), strict=True))
+        for some, p, points in zip(names, wins.tolist(), behind.tolist(), strict=True)
+    ]
+
+
+def _covariance(
+    model: Artefact, rows: Sequence[Asked], names: Sequence[tuple[str, ...]], degrees: Array
+) -> Array:
+    """Of the candidates' scores in a new source, shape (rows, candidates, candidates)."""
+    terms = _values(rows, degrees)[:, None, :] * np.array([[_takes(n) for n in some] for some in names])  # fmt: skip
+    spread = terms * np.array(model.spread)
+    lowered = terms @ np.array(model.reduction).T
+    alone = _own_variance(model, rows, names, degrees)
+    known = spread @ spread.transpose(0, 2, 1) - lowered @ lowered.transpose(0, 2, 1)
+    added = alone[:, :, None] * np.eye(terms.shape[1])
+    return np.asarray(model.noise["inflation"] * (known + added))
+
+
+def _values(rows: Sequence[Asked], degrees: Array) -> Array:
+    """Every term as if all of them were about every strategy, shape (rows, terms)."""
+    strengths = [[rule.strength(one.features, one.situation) for rule in RULES] for one in rows]
+    return np.hstack([np.array(strengths), degrees[:, _PLACES]])
+
+
+@cache
+def _takes(strategy: str) -> Array:
+    """Which terms are about a strategy, 0 or 1, shape (terms,)."""
+    traits = STRATEGIES[strategy]
+    kinds = {kind.id for kind in KINDS if kind.about(traits)}
+    about = [*(rule.about(traits) for rule in RULES), *(kind in kinds for kind, _ in TERMS)]
+    return np.array(about, dtype=float)
+
+
+def _own_variance(
+    model: Artefact, rows: Sequence[Asked], names: Sequence[tuple[str, ...]], degrees: Array
+) -> Array:
+    """As `advisor.learned.outlook.own_variance`, shape (rows, candidates)."""
+    noise = model.noise
+    examples = np.array([max(each.situation.examples, 1) for each in rows], dtype=float)
+    narrow = 10 ** (-2 * noise["narrowing"] * np.clip(np.log10(examples) - 3, -3, 3))
+    slopes = np.square(degrees[:, [DEGREES.index(name) for name in noise["slopes"]]]).sum(axis=1)
+    shared = noise["group"] ** 2 * slopes + narrow * noise["block"] ** 2
+    words = np.array([[prompts_in_words(STRATEGIES[n]) for n in some] for some in names])
+    wide = np.where(words, noise["words"] ** 2, 1.0)
+    return np.asarray((narrow * noise["single"] ** 2)[:, None] + wide * shared[:, None])
+
+
+def _points_per_logit(model: Artefact, degrees: Array) -> Array:
+    weights = np.zeros(len(DEGREES))
+    for name, weight in model.level.items():
+        weights[DEGREES.index(name)] = weight
+    return np.exp(degrees @ weights)
+
+
+def _wins(means: Array, steps: Array) -> Array:
+    """Share of the drawn worlds in which each candidate is first, shape (rows, candidates).
+
+    Args:
+        means: Shape (rows, candidates); steps: away from them, shape (rows, nodes, candidates).
+    """
+    first = np.concatenate(
+        [(means[:, None, :] + steps).argmax(axis=2), (means[:, None, :] - steps).argmax(axis=2)],
+        axis=1,
+    )
+    size = means.shape[1]
+    counts = (first[:, :, None] == np.arange(size)).sum(axis=1)
+    return np.asarray((counts + 0.5) / (first.shape[1] + 0.5 * size))
