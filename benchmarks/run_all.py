@@ -20,7 +20,7 @@ from benchmarks.page import Failure, as_html, as_markdown
 from benchmarks.results import Result, load
 from harness.files import write_text
 
-NAMES: tuple[str, ...] = ()
+NAMES: tuple[str, ...] = ("advise", "frozen_images", "frozen_text", "probe_path", "growth")
 """Modules of this package, the quickest first."""
 _ROOT = Path(__file__).resolve().parent.parent
 
