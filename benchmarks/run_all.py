@@ -20,7 +20,17 @@ from benchmarks.page import Failure, as_html, as_markdown
 from benchmarks.results import Result, load
 from harness.files import write_text
 
-NAMES: tuple[str, ...] = ("full_finetune", "lora", "soft_prompt", "hard_prompt")
+NAMES: tuple[str, ...] = (
+    "advise",
+    "frozen_images",
+    "frozen_text",
+    "probe_path",
+    "growth",
+    "lora",
+    "soft_prompt",
+    "hard_prompt",
+    "full_finetune",
+)
 """Modules of this package, the quickest first."""
 _ROOT = Path(__file__).resolve().parent.parent
 

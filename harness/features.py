@@ -70,12 +70,18 @@ _bypassed: ContextVar[bool] = ContextVar("bypassed", default=False)
 
 @contextmanager
 def uncached() -> Iterator[None]:
-    """While the body runs, features are computed and neither read nor kept: to time them."""
+    """While the body runs, features are computed and neither read nor kept: to time them, or where
+    there are too many."""
     token = _bypassed.set(True)
     try:
         yield
     finally:
         _bypassed.reset(token)
+
+
+def is_uncached() -> bool:
+    """Whether `uncached` holds here: then nothing is gained by computing more than is wanted."""
+    return _bypassed.get()
 
 
 def cached_features(

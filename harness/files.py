@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
 
 from advisor.errors import OutputError
@@ -16,6 +17,17 @@ _SQLITE_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON; no NaN gets in."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_parts(path: Path, parts: Iterable[str]) -> None:
+    """Write a text as it comes, part by part; if one fails to come, the file stays as it was."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(parts)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,20 +8,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from advisor.errors import WorkFailed
 from harness.backbones.base import Trainee
 from harness.backbones.token_batches import token_batches
 from harness.datasets.base import Split
 from harness.device import training_dtype
+from harness.out_of_memory import OutOfMemory as OutOfMemory
+from harness.out_of_memory import is_out_of_memory, make_room
 from harness.strategies.base import Interrupted
 from harness.tasks.base import Task
 
 BATCH_COST, BATCH_ROWS = 8192, 64
 """Padded tokens (or images) and rows of a batch at most."""
-
-
-class OutOfMemory(WorkFailed):
-    """Not even one example at a time fits into the device's memory."""
 
 
 def never() -> bool:
@@ -91,10 +88,10 @@ def _loss_sum(trainee: Trainee, rows: Split, batch: np.ndarray, device: torch.de
     try:
         encoded = trainee.encode([rows.inputs[row] for row in batch])
         return float(trainee.loss(encoded, targets_of(rows, batch, device))) * len(batch)
-    except torch.OutOfMemoryError as error:
-        if len(batch) == 1:
-            raise OutOfMemory(f"predicting one example does not fit: {error}") from error
-    torch.cuda.empty_cache()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        make_room(len(batch), error, "predicting")
     return sum(_loss_sum(trainee, rows, half, device) for half in np.array_split(batch, 2))
 
 
@@ -126,10 +123,10 @@ def _forward(trainee: Trainee, inputs: Sequence[Any]) -> list[Any]:
     try:
         answers = trainee.answers(trainee.encode(inputs))
         return list(answers.float().cpu()) if isinstance(answers, torch.Tensor) else answers
-    except torch.OutOfMemoryError as error:
-        if len(inputs) == 1:
-            raise OutOfMemory(f"predicting one example does not fit: {error}") from error
-    torch.cuda.empty_cache()
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        make_room(len(inputs), error, "predicting")
     half = len(inputs) // 2
     return [*_forward(trainee, inputs[:half]), *_forward(trainee, inputs[half:])]
 

@@ -17,6 +17,7 @@ from advisor.errors import SpecError, WorkFailed
 from harness.backbones.base import Trainee
 from harness.datasets.base import Split
 from harness.inference import OutOfMemory, autocast, targets_of
+from harness.out_of_memory import is_out_of_memory
 from harness.pacing import MARGIN, Pace, rate_multiplier, still_falling
 from harness.strategies.base import Interrupted, TrialBudget
 from harness.tasks.base import Task
@@ -226,7 +227,9 @@ class _Loop:
         while True:
             try:
                 return self._accumulate(batch)
-            except torch.OutOfMemoryError as error:
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
                 if self.rows_at_once == 1:
                     if self.checkpointed or not self.trainee.save_memory():
                         raise OutOfMemory(

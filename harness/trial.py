@@ -17,6 +17,7 @@ from harness.files import no_room
 from harness.measures import measure
 from harness.memory import PeakMemory
 from harness.metrics.classification import at_temperature, fit_temperature
+from harness.out_of_memory import noting_halves
 from harness.progress import TrialMoved
 from harness.records import Asked, Happened, RunRecord, Setting, Stage, Status
 from harness.strategies.base import Interrupted, Strategy, TrialBudget
@@ -136,7 +137,7 @@ def run_trial(
         trained_parameters=report.trained_parameters,
         steps=report.steps,
         curve=report.curve,
-        chosen=report.chosen,
+        chosen={**report.chosen, **tried.chosen},
         flops=report.flops,
     )
     return _scored(bench, asked, happened, scoring), strategy
@@ -169,7 +170,11 @@ def score_finalist(
         return bench.record(asked, watched)
     measures["measuring_seconds"] = watched.seconds
     happened = was.replacing(
-        chosen={**was.chosen, **({"not_measured": watched.error} if watched.error else {})},
+        chosen={
+            **was.chosen,
+            **tried.chosen,
+            **({"not_measured": watched.error} if watched.error else {}),
+        },
         status="underfunded" if underfunded else was.status,
         seconds=was.seconds + tried.seconds + charged,
         charged_seconds=was.charged_seconds + charged,
@@ -204,7 +209,7 @@ def _attempt(bench: Bench, work: Callable[[], None]) -> Happened:
     status: Status = "done"
     error = trace = None
     started = time.perf_counter()
-    with PeakMemory(bench.backbone.device) as memory:
+    with PeakMemory(bench.backbone.device) as memory, noting_halves() as halves:
         try:
             work()
         except (Interrupted, KeyboardInterrupt):
@@ -221,6 +226,7 @@ def _attempt(bench: Bench, work: Callable[[], None]) -> Happened:
         seconds=time.perf_counter() - started,
         start_memory_bytes=memory.start_bytes,
         peak_memory_bytes=memory.peak_bytes,
+        chosen=dict(halves),
     )
 
 

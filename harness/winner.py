@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from advisor.errors import ModelError, OutputError
 from harness.artefacts import artefact_of
-from harness.backbones.base import Progress
 from harness.bench import ARTEFACTS, Bench
 from harness.catalog import STRATEGIES, TASKS
 from harness.datasets.base import TEXT, TEXT_B
@@ -21,7 +20,9 @@ from harness.files import write_text
 from harness.folder import WINNER
 from harness.models import load_backbone, resolve_model
 from harness.records import RunRecord, Settings
+from harness.strategies.base import Strategy
 from harness.tasks.base import Output, Task
+from harness.text_pair import TextPair
 
 MANIFEST = "manifest.json"
 
@@ -101,14 +102,20 @@ def read_manifest(run: Path) -> Manifest:
         raise OutputError(f"{path} cannot be read ({str(error).splitlines()[0]}).") from None
 
 
-def predict(
-    run: Path,
-    inputs: Sequence[str | Path],
-    *,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> tuple[np.ndarray, Manifest]:
-    """Answers of the winner of a run, of the kind of its task, and its manifest.
+@dataclass(frozen=True)
+class Winner:
+    """A loaded winner; `predict` may be called any number of times."""
+
+    manifest: Manifest
+    strategy: Strategy
+
+    def predict(self, inputs: Sequence[str | Path | TextPair]) -> np.ndarray:
+        """Answers of the kind of the winner's task."""
+        return self.strategy.predict(tuple(inputs))
+
+
+def load_winner(run: Path, *, device: str = "auto") -> Winner:
+    """The winner of a run, ready to predict.
 
     Raises:
         OutputError: If the run has no winner.
@@ -123,8 +130,7 @@ def predict(
         )
     backbone = load_backbone(facts, device, manifest.max_tokens)
     task: Task = TASKS.load(manifest.task)(**manifest.task_settings)
-    strategy = STRATEGIES.load(manifest.strategy).load(run / WINNER, backbone, task)
-    return strategy.predict(tuple(inputs)), manifest
+    return Winner(manifest, STRATEGIES.load(manifest.strategy).load(run / WINNER, backbone, task))
 
 
 def _manifest(bench: Bench, final: RunRecord) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +22,7 @@ from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec
 from harness.backbones.heads import GRID, HeadTrainee, grid_of, on_grid, own_copy
 from harness.backbones.images import ImageReader, read_pixels
 from harness.backbones.timm_nets import depth_groups, source_of
+from harness.out_of_memory import in_halves
 from harness.tasks.base import Task
 
 BATCH = 32
@@ -92,7 +94,7 @@ class ConvNetBackbone(FrozenModel):
         for rows, pixels in self.reader.batches(inputs, BATCH, whole=on_grid(views)):
             if not self._chosen:
                 self._choose_backend(pixels[:PARITY_IMAGES])
-            computed = self._compute(pixels)
+            computed = in_halves(partial(self._part, pixels), np.arange(len(pixels)))
             features[rows] = np.concatenate([computed[:, place] for place in places], axis=1)
             if progress is not None:
                 progress(min(1.0, rows.stop / len(inputs)))
@@ -153,6 +155,9 @@ class ConvNetBackbone(FrozenModel):
     @torch.inference_mode()
     def _torch_features(self, pixels: torch.Tensor) -> np.ndarray:
         return self._network(pixels.to(self.device)).float().cpu().numpy()
+
+    def _part(self, pixels: torch.Tensor, rows: np.ndarray) -> np.ndarray:
+        return self._compute(pixels[rows[0] : rows[-1] + 1])
 
     def _compute(self, pixels: torch.Tensor) -> np.ndarray:
         if self._exported is None:

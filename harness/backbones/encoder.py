@@ -28,6 +28,7 @@ from harness.backbones.onnx_runtime import (
 )
 from harness.backbones.token_batches import token_batches
 from harness.backbones.token_heads import token_trainee
+from harness.out_of_memory import in_halves
 from harness.tasks.base import Task
 
 DEFAULT_MAX_TOKENS = 512
@@ -119,14 +120,20 @@ class EncoderBackbone(FrozenModel):
         done = 0
         batch_tokens = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])
         for batch in token_batches(lengths, tokens=batch_tokens):
-            ids, real = pad([rows[i] for i in batch], self.device, left=False, fill=self._padding)
-            states = self._states(ids, real.long(), [view.layer for view in views])
-            pooled = [pool(states[view.layer], real, view.pooling) for view in views]
-            features[batch] = torch.cat(pooled, dim=1).float().cpu().numpy()
+            features[batch] = in_halves(
+                lambda part: self._viewed([rows[i] for i in part], views), batch
+            )
             done += int(lengths[batch].sum())
             if progress is not None:
                 progress(done / int(lengths.sum()))
         return features
+
+    def _viewed(self, rows: Sequence[list[int]], views: Sequence[View]) -> np.ndarray:
+        """The views of one batch of token rows."""
+        ids, real = pad(rows, self.device, left=False, fill=self._padding)
+        states = self._states(ids, real.long(), [view.layer for view in views])
+        pooled = [pool(states[view.layer], real, view.pooling) for view in views]
+        return torch.cat(pooled, dim=1).float().cpu().numpy()
 
     def earlier_layers(self) -> tuple[int, ...]:
         return () if self.int8 else tuple(range(self.facts.layers))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from harness.backbones.heads import GRID, on_grid
 from harness.backbones.images import ImageReader
 from harness.backbones.timm_nets import source_of
 from harness.backbones.vit_trainee import VitTrainee, pool_patches, tokens_of
+from harness.out_of_memory import in_halves
 from harness.tasks.base import Task
 
 BATCH = 32
@@ -101,12 +103,17 @@ class VitBackbone(FrozenModel):
             self._check(view.pooling, (*self.poolings, GRID))
         features = np.zeros((len(inputs), sum(map(self.view_width, views))), dtype=np.float32)
         for rows, pixels in self.reader.batches(inputs, BATCH, whole=on_grid(views)):
-            states = tokens_of(self.model, pixels.to(self.device), every=True)
-            parts = [pool_patches(states[view.layer], view.pooling) for view in views]
-            features[rows] = torch.cat(parts, dim=1).float().cpu().numpy()
+            features[rows] = in_halves(partial(self._viewed, pixels, views), np.arange(len(pixels)))
             if progress is not None:
                 progress(min(1.0, rows.stop / len(inputs)))
         return features
+
+    def _viewed(self, pixels: torch.Tensor, views: Sequence[View], rows: np.ndarray) -> np.ndarray:
+        """The views of neighbouring rows of a batch."""
+        part = pixels[rows[0] : rows[-1] + 1].to(self.device)
+        states = tokens_of(self.model, part, every=True)
+        pooled = [pool_patches(states[view.layer], view.pooling) for view in views]
+        return torch.cat(pooled, dim=1).float().cpu().numpy()
 
     def earlier_layers(self) -> tuple[int, ...]:
         return tuple(range(self.facts.layers))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -33,12 +34,24 @@ def predict(run: Path, given: Path, out: Path | None, device: str, verbose: bool
         from harness.cli.quiet import quiet
 
         quiet()
-    from harness.files import write_text
-    from harness.prediction import predict_file
+    from harness.files import write_parts
+    from harness.prediction import predicted_parts
 
-    table = predict_file(run, given, device=device)
+    parts = predicted_parts(run, given, device=device, told=_told)
     if out is None:
-        click.echo(table, nl=False)
-    else:
-        write_text(out, table.removesuffix("\n"))
-        click.echo(out, err=True)
+        for part in parts:
+            click.echo(part, nl=False)
+        return
+    try:
+        write_parts(out, parts)
+    except OSError as error:
+        from advisor.errors import OutputError
+
+        raise OutputError(f"cannot write {out} ({error.strerror}). Give another --out.") from None
+    click.echo(out, err=True)
+
+
+def _told(done: int, of: int) -> None:
+    """How far it is, where somebody looks on and there is more than one part."""
+    if sys.stderr.isatty() and not (done == of and done < 5000):
+        click.echo(f"\r{done:,} of {of:,} rows", err=True, nl=done == of)

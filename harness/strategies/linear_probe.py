@@ -16,7 +16,7 @@ from advisor.errors import ModelError
 from advisor.traits import STRATEGIES
 from harness.backbones.base import Backbone, ModelFacts, View
 from harness.datasets.base import Split
-from harness.features import BLOCK_ROWS, cached_features, feature_blocks
+from harness.features import BLOCK_ROWS, cached_features, feature_blocks, is_uncached
 from harness.strategies.base import (
     DataFacts,
     FitReport,
@@ -165,7 +165,7 @@ class LinearProbe(Strategy):
             return predict_tags(self._backbone, self._task, classifier, inputs)
         if not inputs:
             return np.zeros((0, len(classifier.bias)))
-        if len(inputs) > CACHED_ROWS:
+        if len(inputs) > CACHED_ROWS or is_uncached():
             views = self._backbone.views(inputs, self._views())
             return answers_of(self._task, classifier, views)
         features, charged = cached_features(self._backbone, inputs, views=self._bundle())

@@ -1,9 +1,9 @@
 """The whole regularization path of a multinomial logistic regression, in one go.
 
-L2-penalised multinomial logistic regression on standardised features, from strong to weak
-regularization, each fit starting from the one before. The objective is
+L2-penalised multinomial logistic regression on standardised features, for every strength of
+regularization in the same passes over the rows. The objective is
 `mean log-loss + |W|^2 / (2 C n)`, in which C means what it means in scikit-learn, whose solver
-takes as long and cannot be told of classes without rows.
+takes longer (benchmarks/probe_path.py) and cannot be told of classes without rows.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
+import torch
 from scipy.special import log_softmax
 
 from harness.strategies.base import Interrupted
+from harness.strategies.probe_descent import descend
+from harness.strategies.probe_loss import BLOCK, SINGLE_ABOVE, TurnedRows
 from harness.tasks.base import Task
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-5, 2, 15))
@@ -23,6 +25,9 @@ STRENGTHS = tuple(float(c) for c in np.logspace(-5, 2, 15))
 DEFAULT_C = 10**-2.5
 """Where there are no validation rows: close to the best at every size (docs/decisions/0006)."""
 ITERATIONS = 200
+"""Of descents that are not `descend`'s."""
+PART_ABOVE, PART = 16_384, 8
+"""More rows than these are first solved for an eighth of them: a good start costs little."""
 PRIOR_ROWS = 5
 
 
@@ -58,10 +63,14 @@ def standardisation(
     a few rows a variance is hardly known, and dividing by one that came out small by chance blows
     up noise. docs/decisions/0006 has the measurement.
     """
-    features = features.astype(np.float64)
-    variance, n = features.var(axis=0), len(features)
+    n = len(features)
+    mean = features.mean(axis=0, dtype=np.float64)
+    squares = np.zeros(features.shape[1])
+    for start in range(0, n, BLOCK):  # in parts, as many rows in float64 are large
+        squares += ((features[start : start + BLOCK] - mean) ** 2).sum(axis=0)
+    variance = squares / n
     drawn = (n * variance + prior_rows * variance.mean()) / (n + prior_rows)
-    return features.mean(axis=0), np.sqrt(np.where(drawn > 0, drawn, 1.0))
+    return mean, np.sqrt(np.where(drawn > 0, drawn, 1.0))
 
 
 def regularization_path(
@@ -71,8 +80,9 @@ def regularization_path(
     strengths: tuple[float, ...] = STRENGTHS,
     *,
     prior_rows: int = PRIOR_ROWS,
+    between: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[float, LinearClassifier]]:
-    """Fit for each C in turn; classes without rows end up with low probability.
+    """Fit for each C, all at once; classes without rows end up with low probability.
 
     The solution lies in the span of the rows, so with fewer rows than features the problem is
     solved in as many dimensions as there are rows: the same solution, in less time.
@@ -81,44 +91,37 @@ def regularization_path(
         features: Shape (n, width), n at least 1.
         targets: Class indices, shape (n,).
         prior_rows: See `standardisation`.
+        between: Called before each pass over the rows; may raise to stop.
 
     Yields:
         C and the classifier, in the order of `strengths`.
     """
     mean, scale = standardisation(features, prior_rows)
-    rows = (features.astype(np.float64) - mean) / scale
-    basis = None
-    if rows.shape[0] < rows.shape[1]:
-        basis, triangle = np.linalg.qr(rows.T)
-        rows = triangle.T
-    n, width = rows.shape
-    one_hot = np.eye(n_classes)[targets]
-    solution = np.zeros((width + 1) * n_classes)
+    number = np.float32 if features.size > SINGLE_ABOVE else np.float64
+    standard = np.subtract(features, mean, dtype=number)
+    standard /= scale.astype(number)
+    rows = TurnedRows(standard, targets, n_classes)
+    penalties = 1 / (torch.tensor(strengths, dtype=torch.float64) * rows.n)
+    start = torch.zeros(len(strengths), rows.width + 1, n_classes, dtype=torch.float64)
+    if rows.n > PART_ABOVE:
+        rough = descend(rows.part(rows.n // PART), penalties, start, between=between)
+        start = _best_starts(rows, penalties, torch.cat([start[:1], rough]))
+    found = descend(rows, penalties, start, between=between).numpy()
+    for strength, one in zip(strengths, found, strict=True):
+        yield strength, LinearClassifier(rows.axes @ one[:-1], one[-1].copy(), mean, scale)
 
-    def objective(flat: np.ndarray, penalty: float) -> tuple[float, np.ndarray]:
-        weights, bias = flat[:-n_classes].reshape(width, n_classes), flat[-n_classes:]
-        logs = log_softmax(rows @ weights + bias, axis=1)
-        loss = -(logs * one_hot).sum() / n + penalty / 2 * (weights**2).sum()
-        residual = (np.exp(logs) - one_hot) / n
-        gradient = rows.T @ residual + penalty * weights
-        return loss, np.concatenate([gradient.ravel(), residual.sum(axis=0)])
 
-    for strength in strengths:
-        solution = minimize(
-            objective,
-            solution,
-            args=(1 / (strength * n),),
-            jac=True,
-            method="L-BFGS-B",
-            options={"maxiter": ITERATIONS, "ftol": 1e-9, "gtol": 1e-4},
-        ).x
-        weights = solution[:-n_classes].reshape(width, n_classes)
-        yield (
-            strength,
-            LinearClassifier(
-                weights if basis is None else basis @ weights, solution[-n_classes:], mean, scale
-            ),
-        )
+def _best_starts(
+    rows: TurnedRows, penalties: torch.Tensor, candidates: torch.Tensor
+) -> torch.Tensor:
+    """For each penalty the candidate with the least penalised loss.
+
+    Of few rows the solution of a weak penalty fits them too well: one of a stronger penalty is then
+    closer to the solution of all rows.
+    """
+    losses, _, _ = rows.losses(candidates)
+    squares = (candidates[:, :-1] ** 2).sum((1, 2))
+    return candidates[(losses + penalties[:, None] / 2 * squares).argmin(dim=1)]
 
 
 def best_on_path(
@@ -137,8 +140,13 @@ def best_on_path(
     Raises:
         Interrupted: If `cancelled` turned true.
     """
+
+    def between() -> None:
+        if cancelled():
+            raise Interrupted
+
     strengths = STRENGTHS if len(validation[1]) else (DEFAULT_C,)
-    path = regularization_path(*train, task.n_classes, strengths)
+    path = regularization_path(*train, task.n_classes, strengths, between=between)
     return best_of(task, path, validation, cancelled=cancelled)
 
 

@@ -1,0 +1,107 @@
+"""Frozen image features and a probe: ours against timm and scikit-learn.
+
+    python -m benchmarks.frozen_images [--quick]
+
+EfficientNet-Lite0 at 224 pixels on the textile images of conformal-clip-data: 1,000 images (800 fit
+and choose, 200 test), with --quick 32. The peer is what timm's documentation shows: its own
+transform, batches of 32 from a torch DataLoader, the network in eager mode, then
+LogisticRegressionCV. Files are read and decoded by both sides every round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import probes
+from benchmarks.command import Asked, Benchmark, result, run
+from benchmarks.results import Agreement, Result, Row, Table, figures
+from benchmarks.sides import Contender, Outcome, Work, race
+
+WANTED = 3.5
+POINTS = 0.5
+DATA = "textile"
+
+
+def ours(n: int, test: int) -> Work:
+    from harness.backbones.base import View
+    from harness.models import load_backbone, resolve_model
+
+    given = probes.rows(DATA, n, test=test)
+    backbone = load_backbone(resolve_model("efficientnet-lite0"), "cpu", None)
+    backbone.views(given.inputs[:1], [View("mean")])  # exports the network once
+
+    def extract(files: Sequence[Path]) -> np.ndarray:
+        return backbone.views(files, [View("mean")])
+
+    return lambda: Outcome(probes.outcome(extract, probes.our_probe, given))
+
+
+def peer(n: int, test: int) -> Work:
+    import torch
+    from PIL import Image
+    from timm.data import create_transform, resolve_model_data_config
+    from torch.utils.data import DataLoader
+
+    from harness.backbones import efficientnet_lite0
+
+    given = probes.rows(DATA, n, test=test)
+    model = efficientnet_lite0.load(efficientnet_lite0.packaged_file()).eval()
+    transform = create_transform(**resolve_model_data_config(model), is_training=False)
+
+    class Images(torch.utils.data.Dataset[torch.Tensor]):
+        def __len__(self) -> int:
+            return len(given.inputs)
+
+        def __getitem__(self, index: int) -> torch.Tensor:
+            return transform(Image.open(given.inputs[index]).convert("RGB"))
+
+    @torch.inference_mode()
+    def extract(files: Sequence[Path]) -> np.ndarray:
+        return torch.cat([model(batch) for batch in DataLoader(Images(), batch_size=32)]).numpy()
+
+    return lambda: Outcome(probes.outcome(extract, probes.peer_probe, given))
+
+
+def measure(asked: Asked) -> Result:
+    n, test = (20, 12) if asked.quick else (800, 200)
+    size = {"n": n, "test": test}
+    sides = (Contender("harness", ours, size), Contender("timm + scikit-learn", peer, size))
+    one, other = race(sides, rounds=asked.rounds, threads=asked.threads)
+    a, b = one.outcome.values, other.outcome.values
+    distance = probes.apart(a["features"], b["features"])
+    points = 100 * abs(a["accuracy"] - b["accuracy"])
+    return result(
+        rows=(
+            Row(
+                title=f"frozen image features + probe, EfficientNet-Lite0, {n + test:,} images",
+                ours=figures(one),
+                peer=figures(other),
+                wanted=WANTED,
+                agreement=Agreement(
+                    f"accuracy {a['accuracy']:.3f} and {b['accuracy']:.3f}, features within {distance:.0e}",
+                    points <= POINTS,
+                ),
+                amount=n + test,
+                unit="images",
+            ),
+        ),
+        tables=(parts_of(a, b),),
+    )
+
+
+def parts_of(ours: dict[str, float], peer: dict[str, float]) -> Table:
+    """Where the seconds of the last round went."""
+    rows = [
+        (part, f"{ours[part]:.2f}", f"{peer[part]:.2f}", f"{peer[part] / ours[part]:.2f}")
+        for part in ("extraction", "probe")
+    ]
+    return Table("Seconds of the last round", ("part", "ours", "peer", "ratio"), tuple(rows))
+
+
+BENCHMARK = Benchmark("frozen_images", measure, ("timm", "sklearn"), rounds=(3, 1))
+
+if __name__ == "__main__":
+    raise SystemExit(run(BENCHMARK, __doc__))
