@@ -18,7 +18,7 @@ from harness.backbones.base import Backbone
 from harness.bench import ARTEFACTS, Bench
 from harness.budget import Allowance, Budget, Clock, affordable_test_rows
 from harness.datasets.base import Finding
-from harness.decision import decide
+from harness.decision import Decision, decide
 from harness.files import write_json
 from harness.folder import (
     RESULT_FILE,
@@ -101,9 +101,9 @@ def run(question: Question, out: Path | None, how: Conditions) -> Path:
     try:
         with Store(folder / STORE_FILE) as store:
             work.budget.spent_before = _spent_before(store)
-            outcomes = _measure(work, store)
+            answer = _answer(work, store)
         how.on_event(Stage("choosing the winner and writing the report"))
-        _conclude(work, outcomes, how.command)
+        _conclude(work, answer, how.command)
     except (Stopped, KeyboardInterrupt):
         raise Stopped(
             f"stopped; what is finished is kept. Run the same command with --out {folder} to go on."
@@ -151,7 +151,8 @@ def _prepare(
     baselines, findings = _baselines(bench, budget), _findings(plan, bench)
     if how.cancelled():
         raise Stopped("stopped before anything was measured; nothing was written.")
-    terms = earlier.terms if earlier else _settle(budget.cap(len(plan.feasible)), rows)
+    sharing = 1 if question.protocol == "search" else len(plan.feasible)
+    terms = earlier.terms if earlier else _settle(budget.cap(sharing), rows)
     refused = {id: plan.refused.get(id, "") for id in plan.strategies}
     how.on_event(Planned(refused, terms.cap_seconds, question.budget_seconds, findings))
     return _Work(plan, bench, budget, terms, row_seconds, findings, baselines, advice, expected)
@@ -197,6 +198,33 @@ def _bench(
     )
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """What the strategies did, who won, and what a budgeted search has to tell."""
+
+    outcomes: list[StrategyOutcome]
+    decision: Decision
+    search: Json | None = None
+
+
+def _answer(work: _Work, store: Store) -> _Answer:
+    """By the protocol that was asked for."""
+    plan, bench = work.plan, work.bench
+    names = {id: kind.traits.name for id, kind in plan.strategies.items()}
+    if plan.question.protocol == "fair":
+        outcomes = _measure(work, store)
+        folder, metric = bench.folder, plan.task.metric
+        return _Answer(outcomes, decide(outcomes, names, folder=folder, metric=metric))
+    from harness.search import outcome
+    from harness.search.start import prepared
+
+    search = prepared(plan, bench, store, work.terms.cap_seconds)
+    refused = [_refused(id, plan, bench, store) for id in plan.refused]
+    return _Answer(
+        [*search.run(), *refused], outcome.decision(search, names), outcome.section(search)
+    )
+
+
 def _measure(work: _Work, store: Store) -> list[StrategyOutcome]:
     """Every strategy in turn, each within the same cap."""
     plan, bench = work.plan, work.bench
@@ -216,11 +244,10 @@ def _measure(work: _Work, store: Store) -> list[StrategyOutcome]:
     ]
 
 
-def _conclude(work: _Work, outcomes: list[StrategyOutcome], command: str) -> None:
-    """Choose the winner and write it, the result and the report."""
+def _conclude(work: _Work, answer: _Answer, command: str) -> None:
+    """Write the winner, the result and the report."""
     plan, bench = work.plan, work.bench
-    names = {id: kind.traits.name for id, kind in plan.strategies.items()}
-    decision = decide(outcomes, names, folder=bench.folder, metric=plan.task.metric)
+    outcomes, decision = answer.outcomes, answer.decision
     winner = next((one for one in outcomes if one.strategy == decision.winner), None)
     if winner is not None:
         export_winner(bench, winner.scored[0])
@@ -234,6 +261,7 @@ def _conclude(work: _Work, outcomes: list[StrategyOutcome], command: str) -> Non
         spent_seconds=work.budget.elapsed(),
         started=work.terms.started,
         command=command,
+        search=answer.search,
     )
     write_json(bench.folder / RESULT_FILE, build_result(plan, bench, outcomes, decision, telling))
     render(bench.folder)
