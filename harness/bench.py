@@ -66,6 +66,7 @@ class Bench:
     ) -> Asked:
         """What defines the trial of a strategy with a setting on a seed."""
         return Asked(
+            protocol=self.question.protocol,
             stage=stage,
             model=ModelAsked.from_facts(self.backbone.facts),
             task=self.task.id,

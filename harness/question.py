@@ -11,11 +11,13 @@ from advisor.errors import SpecError, UnknownName
 from harness.catalog import TASKS
 from harness.datasets.base import TEXT_B, DataRequest
 from harness.metrics import METRICS
-from harness.records import Scalar
+from harness.records import Protocol, Scalar
 
 MAX_TOKENS = 128
 """Longest text used unless more is asked for; what was cut is reported as a finding."""
 MAX_SEEDS = 50
+TOLERANCE = 0.5
+"""Points of the metric."""
 
 
 class Question(BaseModel):
@@ -28,7 +30,10 @@ class Question(BaseModel):
         metric: None for the task's own.
         strategies: Strategy ids, in the order in which they are measured.
         examples: Labelled examples, training and validation together; None for all.
+        protocol: "fair", or "search" where strategies compete for one budget.
         budget_seconds: Wall clock of the whole run; None for a budget counted in trials.
+        budget_flops, budget_trials: What a search may spend instead; at most one budget is given.
+        tolerance: Points of expected loss at which a search ends.
         seeds: Draws of the examples; seed 0 is the one hyperparameters are searched on.
         target: The score that is needed, in units of the metric.
         test_examples: Test rows to score; None for as many as the budget allows.
@@ -43,7 +48,11 @@ class Question(BaseModel):
     data: str
     strategies: tuple[str, ...]
     examples: int | None = None
+    protocol: Protocol = "fair"
     budget_seconds: float | None = None
+    budget_flops: float | None = None
+    budget_trials: int | None = None
+    tolerance: float = TOLERANCE
     seeds: int = 3
     metric: str | None = None
     target: float | None = None
@@ -76,6 +85,7 @@ class Question(BaseModel):
             raise SpecError(
                 f"budget must be above 0 seconds; got {self.budget_seconds:g}. Write 10m or 2h."
             )
+        self._fits_protocol()
         if self.task is not None and self.task not in TASKS.names():
             raise UnknownName("task", self.task, TASKS.names())
         if self.metric is not None and self.metric not in METRICS:
@@ -85,6 +95,21 @@ class Question(BaseModel):
                 f"target must be above 0 and at most 1; got {self.target:g}. Write 0.9."
             )
         return self
+
+    def _fits_protocol(self) -> None:
+        """Raises SpecError."""
+        if not 0 <= self.tolerance < 100:
+            raise SpecError(
+                f"tolerance must be from 0 to below 100 points; got {self.tolerance:g}."
+            )
+        budgets = (self.budget_seconds, self.budget_flops, self.budget_trials)
+        given = sum(one is not None for one in budgets)
+        if self.protocol == "search" and given != 1:
+            raise SpecError("--protocol search needs one --budget: 20m, 1e15flop or 200trials.")
+        if self.protocol == "fair" and (given > 1 or (budgets[0] is None and given)):
+            raise SpecError(
+                "a budget in FLOPs or trials is shared by all strategies and needs --protocol search."
+            )
 
     def data_request(self) -> DataRequest:
         return DataRequest(

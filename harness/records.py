@@ -22,6 +22,8 @@ Scalar = str | int | float | bool | None
 # A point of a search space; tuples (layers, for one) become lists on the way to JSON and back.
 Setting = Scalar | tuple[Scalar, ...]
 Stage = Literal["search", "final"]
+Protocol = Literal["fair", "search"]
+"""How trials were chosen; docs/protocol.md and docs/search.md. Only "fair" ones are evidence."""
 Status = Literal["done", "underfit", "underfunded", "failed", "stopped", "refused"]
 
 SETTLED: frozenset[Status] = frozenset({"done", "underfit", "underfunded", "failed", "refused"})
@@ -83,6 +85,7 @@ class Asked(_Part):
     """What defines a trial; two trials with equal values are the same trial.
 
     Attributes:
+        protocol: Of the run.
         stage: "search" (validation is scored, to choose) or "final" (test and ood too).
         examples: Labelled examples used, training and validation together.
         seed: Draws the examples, their split, the initialization and the order of batches.
@@ -91,7 +94,7 @@ class Asked(_Part):
         description: What the task is in words, which prompts hold; None for none.
     """
 
-    protocol: Literal["fair"] = "fair"
+    protocol: Protocol = "fair"
     stage: Stage
     model: ModelAsked
     task: str

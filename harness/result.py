@@ -48,6 +48,7 @@ class Telling:
         baselines: Baseline -> metric -> mean over seeds.
         advice: What the advisor said before anything was measured; None if it could not.
         spent_seconds: Wall clock of the run, earlier sessions included.
+        search: What a budgeted search found; None under the fair protocol.
     """
 
     estimates: Mapping[str, Expected]
@@ -58,6 +59,7 @@ class Telling:
     spent_seconds: float
     started: str
     command: str
+    search: Json | None = None
 
 
 def build_result(
@@ -85,7 +87,8 @@ def build_result(
         and {"mean": difference.mean, "interval": [difference.low, difference.high]},
         "win_rate": decision.win_rate,
         "metric": bench.task.metric,
-        "protocol": "fair",
+        "protocol": question.protocol,
+        "search": telling.search,
         "target": question.target,
         "strategies": strategies,
         "baselines": {name: dict(scores) for name, scores in telling.baselines.items()},

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
+from advisor.errors import SpecError
 from harness.advice import advised, estimates
 from harness.bench import ARTEFACTS, Bench
 from harness.budget import Allowance, Budget, Clock, affordable_test_rows
 from harness.catalog import EXECUTORS
 from harness.datasets.base import Finding
-from harness.decision import decide
+from harness.decision import Decision, decide
 from harness.executors.base import Executor, Resources, Site
 from harness.executors.side_by_side import side_by_side
 from harness.executors.work import Prepared, bench_of
@@ -96,6 +97,10 @@ def run(question: Question, out: Path | None, how: Conditions) -> Path:
     """
     started = how.clock() if how.started is None else how.started
     how = replace(how, on_event=one_at_a_time(how.on_event))
+    if question.protocol == "search" and (how.executor != "local" or how.store is not None):
+        raise SpecError(
+            "--protocol search decides trial by trial: leave --executor and --store out."
+        )
     if how.store is not None:
         files_of(how.store, how.storage)  # refused before anything is read
     how.on_event(Stage("reading model and data"))
@@ -124,9 +129,9 @@ def run(question: Question, out: Path | None, how: Conditions) -> Path:
             store = opened.enter_context(Store(folder / STORE_FILE))
             ledger = opened.enter_context(_ledger(store, folder, how)) if how.store else None
             work.budget.spent_before = _spent_before(store)
-            outcomes = _measure(work, ledger or store, executor, how)
+            answer = _answer(work, ledger or store, executor, how)
             how.on_event(Stage("choosing the winner and writing the report"))
-            _conclude(work, outcomes, how.command, ledger)
+            _conclude(work, answer, how.command, ledger)
     except (Stopped, KeyboardInterrupt):
         raise Stopped(
             f"stopped; what is finished is kept. Run the same command with --out {folder} to go on."
@@ -176,7 +181,8 @@ def _prepare(
     baselines, findings = _baselines(bench, budget), _findings(plan, bench)
     if how.cancelled():
         raise Stopped("stopped before anything was measured; nothing was written.")
-    terms = earlier.terms if earlier else _settle(budget.cap(len(plan.feasible)), rows)
+    sharing = 1 if question.protocol == "search" else len(plan.feasible)
+    terms = earlier.terms if earlier else _settle(budget.cap(sharing), rows)
     refused = {id: plan.refused.get(id, "") for id in plan.strategies}
     how.on_event(Planned(refused, terms.cap_seconds, question.budget_seconds, findings))
     return _Work(plan, bench, budget, terms, row_seconds, findings, baselines, advice, expected)
@@ -202,6 +208,33 @@ def _test_rows(plan: Plan, budget: Budget, row_seconds: float) -> dict[str, int]
         )
         for name, split in splits.items()
     }
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What the strategies did, who won, and what a budgeted search has to tell."""
+
+    outcomes: list[StrategyOutcome]
+    decision: Decision
+    search: Json | None = None
+
+
+def _answer(work: _Work, store: Store | Ledger, executor: Executor, how: Conditions) -> _Answer:
+    """By the protocol that was asked for."""
+    plan, bench = work.plan, work.bench
+    names = {id: kind.traits.name for id, kind in plan.strategies.items()}
+    if plan.question.protocol == "fair":
+        outcomes = _measure(work, store, executor, how)
+        folder, metric = bench.folder, plan.task.metric
+        return _Answer(outcomes, decide(outcomes, names, folder=folder, metric=metric))
+    from harness.search import outcome
+    from harness.search.start import prepared
+
+    search = prepared(plan, bench, store, work.terms.cap_seconds)
+    refused = [_refused(id, plan, bench, store) for id in plan.refused]
+    return _Answer(
+        [*search.run(), *refused], outcome.decision(search, names), outcome.section(search)
+    )
 
 
 def _measure(
@@ -234,13 +267,10 @@ def _ledger(own: Store, folder: Path, how: Conditions) -> Iterator[Ledger]:
         yield ledger
 
 
-def _conclude(
-    work: _Work, outcomes: list[StrategyOutcome], command: str, ledger: Ledger | None
-) -> None:
-    """Choose the winner and write it, the result and the report."""
+def _conclude(work: _Work, answer: _Answer, command: str, ledger: Ledger | None) -> None:
+    """Write the winner, the result and the report."""
     plan, bench = work.plan, work.bench
-    names = {id: kind.traits.name for id, kind in plan.strategies.items()}
-    decision = decide(outcomes, names, folder=bench.folder, metric=plan.task.metric)
+    outcomes, decision = answer.outcomes, answer.decision
     winner = next((one for one in outcomes if one.strategy == decision.winner), None)
     if winner is not None:
         if ledger is not None:
@@ -256,6 +286,7 @@ def _conclude(
         spent_seconds=work.budget.elapsed(),
         started=work.terms.started,
         command=command,
+        search=answer.search,
     )
     write_json(bench.folder / RESULT_FILE, build_result(plan, bench, outcomes, decision, telling))
     render(bench.folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -58,9 +58,25 @@ _TOKENS = 128
     help="Labelled examples, training and validation together.",
 )
 @click.option(
+    "--protocol",
+    type=click.Choice(["fair", "search"]),
+    default="fair",
+    show_default=True,
+    help="search lets strategies compete for one budget; its result is no evidence.",
+)
+@click.option(
     "--budget",
-    metavar="TIME",
-    help="Wall clock of the whole run: 90s, 10m, 2h. Without it the budget is counted in trials.",
+    metavar="AMOUNT",
+    help="Wall clock of the whole run: 90s, 10m, 2h; for a search also 1e15flop or 200trials. "
+    "Without it a fair run's budget is counted in trials.",
+)
+@click.option(
+    "--tolerance",
+    type=float,
+    default=0.5,
+    show_default=True,
+    metavar="POINTS",
+    help="Expected loss at which a search ends.",
 )
 @click.option("--trials", type=int, metavar="N", help="Most settings tried per strategy.")
 @click.option(
@@ -152,7 +168,9 @@ def run(
     data: str,
     strategies: str,
     examples: str,
+    protocol: Literal["fair", "search"],
     budget: str | None,
+    tolerance: float,
     trials: int | None,
     fixed: tuple[str, ...],
     prompt_position: str | None,
@@ -177,15 +195,15 @@ def run(
     where: Where,
 ) -> int:
     """Tune and compare strategies under the same budget; write records, report and winner."""
-    from advisor.quantities import parse_duration
-
     if not verbose:
         from harness.cli.quiet import quiet
 
         quiet()
     from harness.fixed_settings import read_fixed
     from harness.question import Question
+    from harness.search.budget import parse_budget
 
+    spends = None if budget is None else parse_budget(budget)
     named = read_strategies(strategies)
     if prompt_position is not None:
         fixed = (*fixed, f"soft_prompt.position={prompt_position}")
@@ -199,7 +217,11 @@ def run(
         strategies=named,
         fixed=read_fixed(fixed, named),
         examples=_whole(examples, "examples"),
-        budget_seconds=None if budget is None else parse_duration(budget, "budget"),
+        protocol=protocol,
+        budget_seconds=spends.amount if spends and spends.unit == "seconds" else None,
+        budget_flops=spends.amount if spends and spends.unit == "flops" else None,
+        budget_trials=int(spends.amount) if spends and spends.unit == "trials" else None,
+        tolerance=tolerance,
         seeds=seeds,
         metric=None if metric is None else _id(metric),
         target=target,

@@ -121,6 +121,11 @@ def run_rows(folder: Path) -> list[Row]:
     if not file.is_file() or not store.is_file():
         raise DataError(f"{folder} holds no finished run ({RESULT} and {STORE_FILE}).")
     result = json.loads(file.read_text(encoding="utf-8"))
+    if result.get("protocol") == "search":
+        raise DataError(
+            f"{folder} is a budgeted search: it favours the strategies it tried most and is no "
+            "evidence. Measure with --protocol fair."
+        )
     with Store(store) as opened:
         records = opened.query()
     return list(

@@ -1,0 +1,276 @@
+"""A budgeted search carried out: trials chosen by the policy, then the finalists on the test rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from harness.artefacts import artefact_of, keep_artefact
+from harness.bench import ARTEFACTS, Bench, Draw
+from harness.ledger import Ledger
+from harness.plan import Plan
+from harness.progress import StrategyEnded, TrialEnded, TrialStarted
+from harness.records import SCORED, Happened, RunRecord, Setting
+from harness.search.budget import SearchBudget
+from harness.search.costs import TrialCosts, spent_on
+from harness.search.curves import Point, Prior, fitted_scales
+from harness.search.policy import Choice, Ended, Policy
+from harness.search.space import Candidates, Rung, at, rungs, sizes
+from harness.splits import draw_examples
+from harness.store import Store
+from harness.strategies.base import Strategy
+from harness.trial import run_trial, score_finalist
+from harness.tuning import Stopped, StrategyOutcome
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a search may spend and when it may end early.
+
+    Attributes:
+        budget: Of which the search itself may use `available`, the rest being set aside.
+        tolerance: Points of expected loss at which it ends.
+        flops_per_second: Of the device.
+    """
+
+    budget: SearchBudget
+    available: float
+    tolerance: float
+    flops_per_second: float = 1.0
+
+
+@dataclass
+class Search:
+    """The work of a search.
+
+    Attributes:
+        outcomes: Strategy -> what came of it.
+        spent: In units of the budget.
+        ended: Why no further trial was run.
+    """
+
+    plan: Plan
+    bench: Bench
+    store: Store | Ledger
+    terms: Terms
+    prior: Prior
+    guess: Callable[[str, Mapping[str, Setting], int], float]
+    outcomes: dict[str, StrategyOutcome] = field(default_factory=dict)
+    spent: float = 0.0
+    ended: str = ""
+    policy: Policy = field(init=False)
+    sizes: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        plan = self.plan
+        self.sizes = sizes(plan.examples, plan.task.n_classes)
+        self._rows = {n: self._training_rows(n) for n in self.sizes}
+        self._candidates = {id: Candidates(plan.space(id)) for id in plan.feasible}
+        self.outcomes = {id: StrategyOutcome(id) for id in plan.feasible}
+        self._costs = TrialCosts(self._guessed, self.terms.budget.unit)
+        self.policy = Policy(
+            next_setting={id: one.next for id, one in self._candidates.items()},
+            rungs=lambda strategy, setting: rungs(self._known(strategy, setting), self.sizes),
+            cost=self._costs.expect,
+            prior=self.prior,
+            scales=fitted_scales(),
+            full=plan.examples,
+            validation_rows=max(len(self.bench.draws[0].validation), 1),
+            tolerance=self.terms.tolerance,
+        )
+
+    def run(self) -> list[StrategyOutcome]:
+        """Search, train the pick on everything if it was not yet, score the finalists.
+
+        Raises:
+            Stopped: After an interruption; what is finished is in the store.
+        """
+        while True:
+            choice = self.policy.ask(self.remaining)
+            if isinstance(choice, Ended):
+                self.ended = choice.why
+                break
+            self._try(choice)
+        self._settle()
+        self._finish()
+        for outcome in self.outcomes.values():
+            self._conclude(outcome)
+        return list(self.outcomes.values())
+
+    @property
+    def remaining(self) -> float:
+        return self.terms.available - self.spent
+
+    @property
+    def pick(self) -> Point | None:
+        """The setting to use: of those trained on everything, the one with the best expectation."""
+        ready = [
+            Point(name, setting, 0.0)
+            for name, one in self._candidates.items()
+            for setting in one.known
+            if self.policy.is_full(Point(name, setting, 0.0)) and self._scored(name, setting)
+        ]
+        if not ready:
+            return None
+        mean, _ = self.policy.curves.predict(ready)
+        return ready[int(mean.argmax())]
+
+    def _settle(self) -> None:
+        """Train what is expected to be best on everything; what comes out may change who that is."""
+        for _ in range(len(self.outcomes) + 1):
+            pick = self.policy.standing().pick
+            full = Choice(pick.strategy, pick.setting, Rung(self.plan.examples))
+            affordable = self._costs.expect(full) <= self.remaining or self.pick is None
+            if self.policy.is_full(pick) or not affordable:
+                return
+            self._try(full)
+
+    def _try(self, choice: Choice) -> None:
+        """One trial: found in the store, or measured and kept there."""
+        name, outcome = choice.strategy, self.outcomes[choice.strategy]
+        settings = at(self._known(name, choice.setting), choice.rung.passes)
+        bench = self._bench(choice.rung.examples)
+        self.bench.on_event(TrialStarted(name, "search", len(outcome.trials) + 1, None))
+        asked = bench.asked(name, settings, stage="search", seed=0)
+        record = self.store.find(asked.content_id)
+        resumed, fitted = record is not None, None
+        if record is None:
+            if self.bench.cancelled():
+                raise Stopped
+            kind, limit = self.plan.strategies[name], self._limit()
+            record, fitted = run_trial(bench, kind, settings, stage="search", seed=0, limit=limit)
+        self._learn(choice, record)
+        if fitted is not None and self._leads(choice):
+            record = self._kept(record, fitted)
+        if not resumed:
+            self.store.append(record)
+        self.bench.on_event(TrialEnded(record, resumed=resumed))
+        if record.happened.status == "stopped":
+            raise Stopped
+        outcome.trials.append(record)
+
+    def _learn(self, choice: Choice, record: RunRecord) -> None:
+        happened = record.happened
+        if happened.status == "stopped":
+            return
+        cost = spent_on(happened, self.terms.budget.unit, self.terms.flops_per_second)
+        self.spent += cost
+        self._costs.learn(choice, cost)
+        score = self.bench.validation_score(record)[0]
+        self.policy.tell(choice, score if math.isfinite(score) else None)
+
+    def _leads(self, choice: Choice) -> bool:
+        """Whether a trial on everything is now its strategy's best."""
+        best = self.policy.best_of(choice.strategy)
+        whole = choice.rung == Rung(self.plan.examples)
+        return whole and best is not None and best.setting == choice.setting
+
+    def _kept(self, record: RunRecord, fitted: Strategy) -> RunRecord:
+        folder = self.bench.folder / ARTEFACTS / record.asked.strategy
+        size = keep_artefact(folder, fitted, record.content_id)
+        happened = record.happened.replacing(artefact_bytes=size)
+        return record.model_copy(update={"happened": happened})
+
+    def _finish(self) -> None:
+        """The pick on the test rows, and every strategy whose best model is still on disk."""
+        pick = self.pick
+        for name, outcome in self.outcomes.items():
+            best = pick if pick is not None and pick.strategy == name else self.policy.best_of(name)
+            record = None if best is None else self._whole(outcome, best.setting)
+            if record is None or record.happened.status not in SCORED:
+                continue
+            folder = self.bench.folder / ARTEFACTS / name
+            if best is not pick and artefact_of(folder) != record.content_id:
+                continue
+            outcome.finals.append(self._final(record))
+
+    def _final(self, searched: RunRecord) -> RunRecord:
+        """The finalist: the searched model read back; trained again if it is gone."""
+        name = searched.asked.strategy
+        kind, folder = self.plan.strategies[name], self.bench.folder / ARTEFACTS / name
+        asked = searched.asked.model_copy(update={"stage": "final"})
+        known = self.store.find(asked.content_id)
+        there = artefact_of(folder) == searched.content_id
+        if known is not None and there:
+            return known
+        self.bench.on_event(TrialStarted(name, "final", 1, 1))
+        if there:
+            record = score_finalist(
+                self.bench,
+                searched,
+                lambda: kind.load(folder, self.bench.backbone, self.bench.task),
+                underfunded=False,
+            )
+        else:
+            settings = searched.asked.hyperparameters
+            record, fitted = run_trial(
+                self.bench, kind, settings, stage="final", seed=0, limit=None
+            )
+            if fitted is not None:
+                size = keep_artefact(folder, fitted, searched.content_id)
+                happened = record.happened.replacing(artefact_bytes=size)
+                record = record.model_copy(update={"happened": happened})
+        self.store.append(record)
+        self.bench.on_event(TrialEnded(record, resumed=False))
+        if record.happened.status == "stopped":
+            raise Stopped
+        return known or record
+
+    def _conclude(self, outcome: StrategyOutcome) -> None:
+        """Status and reason of a strategy, in plain words."""
+        name = outcome.strategy
+        outcome.spent_seconds = sum(
+            one.happened.own_seconds for one in [*outcome.trials, *outcome.finals]
+        )
+        failed = [one for one in outcome.trials if one.happened.status == "failed"]
+        if outcome.scored:
+            pass
+        elif failed and len(failed) == len(outcome.trials):
+            outcome.status, outcome.reason = "failed", failed[-1].happened.error or ""
+        else:
+            outcome.status = "underfunded"
+            chance = self.policy.dropped.get(name)
+            outcome.reason = (
+                "it was not trained on all examples"
+                if chance is None
+                else f"it was dropped: its chance of being best is {chance:.1%}"
+            )
+            if not outcome.trials:
+                asked = self.bench.asked(name, {}, stage="search", seed=0)
+                happened = Happened(status="underfunded", error=outcome.reason)
+                self.store.append(self.bench.record(asked, happened))
+        self.bench.on_event(StrategyEnded(name, outcome.status, outcome.spent_seconds))
+
+    def _whole(self, outcome: StrategyOutcome, setting: str) -> RunRecord | None:
+        """The trial of a setting on everything."""
+        settings = self._known(outcome.strategy, setting)
+        asked = self.bench.asked(outcome.strategy, settings, stage="search", seed=0)
+        wanted = asked.content_id
+        return next((one for one in outcome.trials if one.content_id == wanted), None)
+
+    def _scored(self, name: str, setting: str) -> bool:
+        record = self._whole(self.outcomes[name], setting)
+        return record is not None and record.happened.status in SCORED
+
+    def _limit(self) -> float | None:
+        """Seconds a trial may take: what is left, where the budget is one of seconds."""
+        return self.remaining if self.terms.budget.unit == "seconds" else None
+
+    def _guessed(self, choice: Choice) -> float:
+        settings = at(self._known(choice.strategy, choice.setting), choice.rung.passes)
+        return self.guess(choice.strategy, settings, choice.rung.examples)
+
+    def _known(self, strategy: str, setting: str) -> dict[str, Setting]:
+        return self._candidates[strategy].known[setting]
+
+    def _training_rows(self, examples: int) -> Draw:
+        """The training rows of the nested draw of a size; validation rows are always all."""
+        plan = self.plan
+        train, _ = draw_examples(plan.dataset.train, examples, 0, plan.task.n_classes)
+        return Draw(train, self.bench.draws[0].validation)
+
+    def _bench(self, examples: int) -> Bench:
+        if examples == self.plan.examples:
+            return self.bench
+        return replace(self.bench, draws={0: self._rows[examples]})

@@ -1,0 +1,199 @@
+"""Which trial comes next: the one that is expected to improve the final choice most for its cost.
+
+Every trial is worth the knowledge gradient: how much higher the best expected score at full size is
+likely to be after it. That is divided by what it is expected to cost. Probes on cached features cost
+next to nothing and are therefore tried first; a training on few rows is tried before one on all.
+
+Source: Frazier, Powell and Dayanik 2009, The Knowledge-Gradient Policy for Correlated Normal
+Beliefs; Poloczek, Wang and Frazier 2017, Multi-Information Source Optimization (per unit of cost).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm
+
+from harness.search.curves import Array, Curves, Point, Prior, Scales, Seen, sampling_noise
+from harness.search.decide import Standing, sigmoid, standing
+from harness.search.space import Rung, point_of
+
+DROP_BELOW = 0.01
+"""A strategy that was measured is dropped when its chance of being best is below this."""
+_NODES = norm.ppf((np.arange(31) + 0.5) / 31)
+_FAILURES = 2
+_LEAST_COST = 1e-9
+
+NextSetting = Callable[[float | None], str | None]
+"""Given the expected score of a strategy's last setting (None if it failed), a new one or None."""
+
+
+class Choice(NamedTuple):
+    """The trial to run next."""
+
+    strategy: str
+    setting: str
+    rung: Rung
+
+
+class Ended(NamedTuple):
+    """Why the search ends: "tolerance", "budget" or "exhausted"."""
+
+    why: str
+
+
+@dataclass
+class Policy:
+    """Decides from what it was told alone, never from the clock: a resumed search decides alike.
+
+    Attributes:
+        next_setting: Strategy -> where its settings come from.
+        rungs: Fidelities of a setting of a strategy.
+        cost: Expected cost of a trial, in units of the budget.
+        full: Examples at full size; validation_rows: rows every trial validates on.
+        tolerance: Points of expected loss at which the search ends.
+    """
+
+    next_setting: Mapping[str, NextSetting]
+    rungs: Callable[[str, str], Sequence[Rung]]
+    cost: Callable[[Choice], float]
+    prior: Prior
+    scales: Scales
+    full: int
+    validation_rows: int
+    tolerance: float
+    seen: list[Seen] = field(default_factory=list)
+    dropped: dict[str, float] = field(default_factory=dict)
+    _open: dict[str, str] = field(default_factory=dict)
+    _known: dict[str, list[str]] = field(default_factory=dict)
+    _done: set[Choice] = field(default_factory=set)
+    _failed: set[tuple[str, str]] = field(default_factory=set)
+    _curves: Curves | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.next_setting:
+            self._known[name] = []
+            self._open_new(name, None)
+
+    @property
+    def curves(self) -> Curves:
+        if self._curves is None:
+            self._curves = Curves(self.prior, self.scales, self.seen)
+        return self._curves
+
+    def ask(self, remaining: float) -> Choice | Ended:
+        """The next trial.
+
+        Args:
+            remaining: What is left of the budget.
+        """
+        now = self.standing()
+        if self.seen and now.expected_loss < self.tolerance:
+            return Ended("tolerance")
+        options = [one for one in self._options() if self._affordable(one, now, remaining)]
+        if not options:
+            left = any(True for _ in self._options())
+            return Ended("budget" if left else "exhausted")
+        gains = self._gains(options)
+        costs = np.array([max(self.cost(one), _LEAST_COST) for one in options])
+        return options[int(np.argmax(gains / costs))]
+
+    def tell(self, choice: Choice, score: float | None) -> None:
+        """The validation score of a trial; None if it failed."""
+        self._done.add(choice)
+        name, setting = choice.strategy, choice.setting
+        if score is None:
+            self._failed.add((name, setting))
+        else:
+            point = point_of(name, setting, choice.rung, self.full)
+            self.seen.append(Seen(point, score, self.validation_rows))
+            self._curves = None
+        if self._open.get(name) == setting:
+            self._open_new(name, None if score is None else self._expected(name, setting))
+        self._drop()
+
+    def standing(self) -> Standing:
+        """What is known now of the settings that can still win."""
+        return standing(self.curves, self.candidates())
+
+    def candidates(self) -> list[Point]:
+        """Every setting that can still win, untried ones included, at full size."""
+        measured = {(one.point.strategy, one.point.setting) for one in self.seen}
+        alive = [
+            Point(name, setting, 0.0)
+            for name, several in self._known.items()
+            for setting in several
+            if name not in self.dropped and (name, setting) not in self._failed
+        ]
+        # an untried setting stands for what its strategy may still bring
+        return alive or [Point(*one, 0.0) for one in sorted(measured)]
+
+    def is_full(self, pick: Point) -> bool:
+        """Whether a setting was tried on everything."""
+        return Choice(pick.strategy, pick.setting, Rung(self.full)) in self._done
+
+    def best_of(self, strategy: str) -> Point | None:
+        """The strategy's tried setting with the highest expected score."""
+        tried = sorted({one.point.setting for one in self.seen if one.point.strategy == strategy})
+        if not tried:
+            return None
+        points = [Point(strategy, setting, 0.0) for setting in tried]
+        return points[int(np.argmax(self.curves.predict(points)[0]))]
+
+    def _options(self) -> list[Choice]:
+        found = []
+        for point in self.candidates():
+            for rung in self.rungs(point.strategy, point.setting):
+                one = Choice(point.strategy, point.setting, rung)
+                if one not in self._done:
+                    found.append(one)
+        return found
+
+    def _affordable(self, one: Choice, now: Standing, remaining: float) -> bool:
+        """Whether after this trial the pick can still be trained on everything."""
+        last = Choice(now.pick.strategy, now.pick.setting, Rung(self.full))
+        reserve = 0.0 if last in self._done or last == one else self.cost(last)
+        return self.cost(one) + reserve <= remaining
+
+    def _gains(self, options: Sequence[Choice]) -> Array:
+        """Knowledge gradient of every option, in points."""
+        ends = self.candidates()
+        points = [point_of(o.strategy, o.setting, o.rung, self.full) for o in options]
+        mean, covariance = self.curves.predict([*ends, *points])
+        n = len(ends)
+        noise = sampling_noise(self.scales, mean[n:], self.validation_rows)
+        deviation = np.sqrt(np.diag(covariance)[n:] + noise)
+        moves = covariance[:n, n:] / deviation  # (ends, options)
+        after = sigmoid(mean[:n, None, None] + moves[:, :, None] * _NODES)
+        # measured against the mean over the same nodes: the sigmoid alone would count as a gain
+        pick = int(np.argmax(mean[:n]))
+        return np.asarray(100 * (after.max(axis=0) - after[pick]).mean(axis=1))
+
+    def _expected(self, strategy: str, setting: str) -> float:
+        mean, _ = self.curves.predict([Point(strategy, setting, 0.0)])
+        return float(sigmoid(mean)[0])
+
+    def _open_new(self, name: str, score: float | None) -> None:
+        self._open.pop(name, None)
+        failed = sum(strategy == name for strategy, _ in self._failed)
+        succeeded = any(one.point.strategy == name for one in self.seen)
+        if failed >= _FAILURES and not succeeded:
+            self.dropped[name] = 0.0
+            return
+        setting = self.next_setting[name](score)
+        if setting is not None:
+            self._open[name] = setting
+            self._known[name].append(setting)
+
+    def _drop(self) -> None:
+        """Leave out strategies that were measured and are very unlikely to win."""
+        measured = {one.point.strategy for one in self.seen}
+        if not measured:
+            return
+        chances = self.standing().p_best
+        for name, chance in chances.items():
+            if name in measured and chance < DROP_BELOW and name not in self.dropped:
+                self.dropped[name] = chance

@@ -1,0 +1,72 @@
+"""A search made ready from a prepared run: its budget, the advisor's prior, the cost model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+from harness.advice import LocalCosts, situation_of
+from harness.bench import Bench
+from harness.plan import Plan
+from harness.question import Question
+from harness.records import Setting
+from harness.search.budget import SearchBudget
+from harness.search.loop import Search, Terms
+from harness.search.prior import prior_of
+from harness.speed import flops_per_second
+from harness.store import Store
+
+_TEST_SHARE = 0.1  # of the seconds, for scoring the finalists on the test rows
+
+
+def prepared(plan: Plan, bench: Bench, store: Store | Ledger, seconds: float | None) -> Search:
+    """A search that has not begun.
+
+    Args:
+        seconds: What is left of a budget of wall clock after loading and the report.
+    """
+    device = bench.backbone.device
+    budget = budget_of(plan.question)
+    available = budget.amount
+    if budget.unit == "seconds" and seconds is not None:
+        available = seconds * (1 - _TEST_SHARE)
+    speed = flops_per_second(device) if budget.unit == "flops" else 1.0
+    return Search(
+        plan=plan,
+        bench=bench,
+        store=store,
+        terms=Terms(budget, available, plan.question.tolerance, speed),
+        prior=prior_of(situation_of(plan, device), tuple(plan.feasible)),
+        guess=_guess(plan, bench),
+    )
+
+
+def budget_of(question: Question) -> SearchBudget:
+    """The one budget of a search."""
+    if question.budget_trials is not None:
+        return SearchBudget("trials", float(question.budget_trials))
+    if question.budget_flops is not None:
+        return SearchBudget("flops", question.budget_flops)
+    return SearchBudget("seconds", question.budget_seconds or math.inf)
+
+
+def _guess(plan: Plan, bench: Bench) -> Callable[[str, Mapping[str, Setting], int], float]:
+    """Seconds of a trial by the cost model, up to a factor for each strategy."""
+    if plan.facts.access == "text":
+        return lambda strategy, settings, examples: float(
+            examples
+        )  # an endpoint charges by the row
+    costs = LocalCosts(plan, bench.backbone.device)
+    held = len(bench.draws[0].validation)
+
+    def guess(strategy: str, settings: Mapping[str, Setting], examples: int) -> float:
+        epochs, size = settings.get("epochs"), settings.get("batch_size")
+        work = costs.usual._replace(
+            examples=examples,
+            test_rows=held,
+            epochs=epochs if isinstance(epochs, int) else costs.usual.epochs,
+            batch_size=size if isinstance(size, int) else costs.usual.batch_size,
+        )
+        return costs.expect(plan.strategies[strategy], work).seconds
+
+    return guess

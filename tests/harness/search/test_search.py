@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.errors import DataError, SpecError
+from harness.evidence.add import run_rows
+from harness.runner import Conditions, run
+from harness.search.budget import parse_budget
+from harness.search.curves import Curves, Point, Prior, Scales, Seen, curves_validated
+from harness.store import Store
+from tests.harness.fair_toys import install, toy_question
+
+
+@pytest.mark.parametrize(
+    ("given_text", "unit", "amount"),
+    [("20m", "seconds", 1200), ("1h30m", "seconds", 5400), ("1e15flop", "flops", 1e15),
+     ("200trials", "trials", 200), ("1 trial", "trials", 1)],
+)  # fmt: skip
+def test_budgets_are_read(given_text: str, unit: str, amount: float) -> None:
+    assert parse_budget(given_text) == (unit, amount)
+
+
+@pytest.mark.parametrize("bad", ["0trials", "1.5trials", "many trials", "-3m", "0s", "flop"])
+def test_bad_budgets_are_refused(bad: str) -> None:
+    with pytest.raises(SpecError, match="budget"):
+        parse_budget(bad)
+
+
+@given(st.lists(st.floats(0.05, 0.95), min_size=2, max_size=4))
+def test_intervals_widen_beyond_what_was_measured(scores: list[float]) -> None:
+    seen = [Seen(Point("a", "s", float(-i)), score, 50) for i, score in enumerate(scores)]
+    curves = Curves(Prior(), Scales(), seen)
+    _, covariance = curves.predict([Point("a", "s", float(x)) for x in (0, 1, 2, 4)])
+    assert (np.diff(np.diag(covariance)) > 0).all()
+
+
+def test_a_known_line_is_found_again() -> None:
+    line = [Seen(Point("a", "s", -x), 1 / (1 + np.exp(-(1 - 0.3 * x))), 5000) for x in (1.0, 2.0, 3.0)]  # fmt: skip
+    mean, covariance = Curves(Prior(), Scales(), line).predict([Point("a", "s", 0.0)])
+    assert abs(mean[0] - 1.0) < 2 * np.sqrt(covariance[0, 0]) < 1.5
+
+
+def test_a_search_ends_within_its_trials_and_is_no_evidence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(monkeypatch)
+    asked = toy_question(
+        strategies=("linear_probe", "full_finetune"), protocol="search", budget_trials=8
+    )
+    out = run(asked, tmp_path / "out", Conditions(command="harness run"))
+    result = json.loads((out / "result.json").read_text())
+    assert result["protocol"] == "search"
+    assert result["winner"] == "linear_probe"
+    assert result["search"]["trials"] <= 8
+    assert ("p_best" in result["search"]) == curves_validated()
+    with Store(out / "store.sqlite") as store:
+        assert {record.asked.protocol for record in store.query()} == {"search"}
+    with pytest.raises(DataError, match="is no evidence"):
+        run_rows(out)
+    with pytest.raises(SpecError, match="leave --executor and --store out"):
+        run(asked, tmp_path / "other", Conditions(command="harness run", executor="processes"))
+
+
+def test_a_search_needs_a_budget_and_a_fair_run_no_shared_one() -> None:
+    with pytest.raises(SpecError, match="needs one --budget"):
+        toy_question(protocol="search")
+    with pytest.raises(SpecError, match="needs --protocol search"):
+        toy_question(budget_trials=8)
