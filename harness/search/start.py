@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from harness.advice import LocalCosts, situation_of
 from harness.bench import Bench
+from harness.ledger import Ledger
 from harness.plan import Plan
 from harness.question import Question
 from harness.records import Setting
