@@ -83,7 +83,7 @@ def test_with_more_examples_the_conv_net_is_finetuned():
 
 
 def test_a_smaller_shift_leads_back_to_the_probe():
-    tip = point({"params": "25M", "family": "convnet", "examples": 150, "shift": 0.8}, "shift")
+    tip = point({"params": "25M", "family": "convnet", "examples": 500, "shift": 0.8}, "shift")
     assert tip is not None
     assert tip.to < 0.8
     assert tip.becomes == "linear_probe"
