@@ -12,12 +12,11 @@ import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from advisor.errors import SpecError
 from harness.artefacts import artefact_of
 from harness.bench import ARTEFACTS
+from harness.closing import Closing
 from harness.records import NO_TIME, RunRecord
 from harness.storage import Storage
 from harness.store import Store
@@ -27,7 +26,7 @@ LEASE_SECONDS = 60.0
 _POLL_SECONDS = 0.5
 
 
-class Ledger:
+class Ledger(Closing):
     """The store of a run before a shared one.
 
     Args:
@@ -109,17 +108,6 @@ class Ledger:
         self._ended.set()
         self._renewing.join()
         self._shared.release(self._owner)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _has_model(self, strategy: str) -> bool:
         return artefact_of(self._folder / ARTEFACTS / strategy) is not None

@@ -106,6 +106,10 @@ class Question(BaseModel):
         given = sum(one is not None for one in budgets)
         if self.protocol == "search" and given != 1:
             raise SpecError("--protocol search needs one --budget: 20m, 1e15flop or 200trials.")
+        if self.protocol == "search" and self.seeds != 1:
+            raise SpecError(
+                f"--protocol search scores one seed; got {self.seeds}. Write --seeds 1."
+            )
         if self.protocol == "fair" and (given > 1 or (budgets[0] is None and given)):
             raise SpecError(
                 "a budget in FLOPs or trials is shared by all strategies and needs --protocol search."

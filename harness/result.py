@@ -201,18 +201,18 @@ def score_result(scored: Mapping[int, RunRecord], bench: Bench, split: str) -> J
 
 
 def agreement(advice: Json | None, strategies: Sequence[Json], winner: str | None) -> Json | None:
-    """Whether the strategy advised first won, and what following the advice would have cost."""
+    """Whether the strategy advised first won, and what following the advice would have cost; None
+    where fewer than two were scored: then nothing was found out."""
     advised = _first_advised(advice)
-    if advised is None or winner is None:
+    means = ((str(one["strategy"]), _test_mean(one)) for one in strategies)
+    test = {id: mean for id, mean in means if mean is not None}
+    if advised is None or winner is None or len(test) < 2:
         return None
-    test = {str(one["strategy"]): _test_mean(one) for one in strategies}
-    best = max((mean for mean in test.values() if mean is not None), default=None)
-    mine = test.get(advised)
     return {
         "advised": advised,
         "winner": winner,
         "agreed": advised == winner,
-        "regret": None if best is None or mine is None else best - mine,
+        "regret": max(test.values()) - test[advised] if advised in test else None,
     }
 
 

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import sqlalchemy as sa
 
 from advisor.errors import OutputError
+from harness.closing import Closing
 from harness.records import SETTLED, RunRecord
 
 _LOCK_SECONDS = 60  # how long a writer waits for another one
@@ -82,7 +81,7 @@ _RECORDS = sa.table(
 _CLAIMS = sa.table("claims", *(sa.column(name) for name in ("content_id", "owner", "expires")))
 
 
-class Store:
+class Store(Closing):
     """An append-only collection of run records in a database.
 
     Args:
@@ -177,17 +176,6 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> tuple[RunRecord, ...]:
         statement = sa.select(_RECORDS.c.body).where(*conditions).order_by(_RECORDS.c.time)

@@ -94,10 +94,8 @@ _TOKENS = 128
 @click.option(
     "--seeds",
     type=int,
-    default=3,
-    show_default=True,
     metavar="N",
-    help="Draws of the examples; the best setting is scored on each.",
+    help="Draws of the examples; the best setting is scored on each: 3 by default, 1 of a search.",
 )
 @click.option(
     "--metric", metavar="NAME", help="What selects; without it the task's own, of classes accuracy."
@@ -174,7 +172,7 @@ def run(
     trials: int | None,
     fixed: tuple[str, ...],
     prompt_position: str | None,
-    seeds: int,
+    seeds: int | None,
     metric: str | None,
     target: float | None,
     task: str | None,
@@ -222,7 +220,7 @@ def run(
         budget_flops=spends.amount if spends and spends.unit == "flops" else None,
         budget_trials=int(spends.amount) if spends and spends.unit == "trials" else None,
         tolerance=tolerance,
-        seeds=seeds,
+        seeds=(1 if protocol == "search" else 3) if seeds is None else seeds,
         metric=None if metric is None else _id(metric),
         target=target,
         text_column=text_column,

@@ -7,14 +7,13 @@ worker dies. The caller alone writes to the store.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from harness.closing import Closing
 from harness.features import Paid
 from harness.question import Question
 from harness.records import RunRecord, Setting, Stage
@@ -89,7 +88,7 @@ class Resources:
     storage: str | None = None
 
 
-class Executor(ABC):
+class Executor(Closing):
     """Does trials; a context manager.
 
     Attributes:
@@ -115,14 +114,3 @@ class Executor(ABC):
     @abstractmethod
     def close(self) -> None:
         """Give back what was taken. Trials that still run are stopped."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -55,6 +55,8 @@ def _outcome(result: Result, advice: Advice) -> str:
     said = f"The advisor recommended {name_of(result, advised)}"
     if result.winner is None:
         return f"{said}; no winner was measured to hold it against."
+    if sum(one.test_mean is not None for one in result.strategies) < 2:
+        return f"{said}; fewer than two strategies were scored to hold it against."
     agreed = result.agreement.agreed if result.agreement else None
     if agreed is None:
         agreed = advised == result.winner

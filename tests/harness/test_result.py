@@ -65,3 +65,13 @@ def test_regret_is_unknown_where_the_advised_one_was_not_scored() -> None:
     assert agreement(advice("soft_prompt"), STRATEGIES, "full_finetune")["regret"] is None
     assert agreement(None, STRATEGIES, "full_finetune") is None
     assert agreement({"recommendations": []}, STRATEGIES, "full_finetune") is None
+
+
+def test_one_scored_strategy_proves_no_advice_right() -> None:
+    advice = {"recommendations": [{"strategy": "lora", "rank": 1}]}
+    scored = {"strategy": "lora", "test": {"mean": 0.9}}
+    missed = {"strategy": "ia3", "test": None}
+    assert agreement(advice, [scored, missed], "lora") is None
+    assert agreement(advice, [scored, {"strategy": "ia3", "test": {"mean": 0.95}}], "ia3") == {
+        "advised": "lora", "winner": "ia3", "agreed": False, "regret": pytest.approx(0.05),
+    }  # fmt: skip

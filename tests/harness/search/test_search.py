@@ -51,7 +51,7 @@ def test_a_search_ends_within_its_trials_and_is_no_evidence(
 ) -> None:
     install(monkeypatch)
     asked = toy_question(
-        strategies=("linear_probe", "full_finetune"), protocol="search", budget_trials=8
+        strategies=("linear_probe", "full_finetune"), protocol="search", budget_trials=8, seeds=1
     )
     out = run(asked, tmp_path / "out", Conditions(command="harness run"))
     result = json.loads((out / "result.json").read_text())
@@ -69,6 +69,8 @@ def test_a_search_ends_within_its_trials_and_is_no_evidence(
 
 def test_a_search_needs_a_budget_and_a_fair_run_no_shared_one() -> None:
     with pytest.raises(SpecError, match="needs one --budget"):
-        toy_question(protocol="search")
+        toy_question(protocol="search", seeds=1)
+    with pytest.raises(SpecError, match="scores one seed"):
+        toy_question(protocol="search", budget_trials=8, seeds=3)
     with pytest.raises(SpecError, match="needs --protocol search"):
         toy_question(budget_trials=8)
