@@ -85,15 +85,18 @@ class Policy:
         return self._curves
 
     def ask(self, remaining: float) -> Choice | Ended:
-        """The next trial.
+        """The next trial: every strategy once, then what promises most for its cost.
 
         Args:
             remaining: What is left of the budget.
         """
         now = self.standing()
-        if self.seen and now.expected_loss < self.tolerance:
-            return Ended("tolerance")
         options = [one for one in self._options() if self._affordable(one, now, remaining)]
+        tried = {choice.strategy for choice in self._done}
+        fresh = [one for one in options if one.strategy not in tried]
+        if not fresh and self.seen and now.expected_loss < self.tolerance:
+            return Ended("tolerance")
+        options = fresh or options
         if not options:
             left = any(True for _ in self._options())
             return Ended("budget" if left else "exhausted")

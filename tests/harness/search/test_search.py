@@ -13,6 +13,8 @@ from harness.evidence.add import run_rows
 from harness.runner import Conditions, run
 from harness.search.budget import parse_budget
 from harness.search.curves import Curves, Point, Prior, Scales, Seen, curves_validated
+from harness.search.policy import Choice, Policy
+from harness.search.space import Rung
 from harness.store import Store
 from tests.harness.fair_toys import install, toy_question
 
@@ -60,7 +62,10 @@ def test_a_search_ends_within_its_trials_and_is_no_evidence(
     assert result["search"]["trials"] <= 8
     assert ("p_best" in result["search"]) == curves_validated()
     with Store(out / "store.sqlite") as store:
-        assert {record.asked.protocol for record in store.query()} == {"search"}
+        records = store.query()
+        assert {record.asked.protocol for record in records} == {"search"}
+        tried = {record.asked.strategy for record in records if record.happened.scores}
+        assert tried == {"linear_probe", "full_finetune"}
     with pytest.raises(DataError, match="is no evidence"):
         run_rows(out)
     with pytest.raises(SpecError, match="leave --executor and --store out"):
@@ -74,3 +79,23 @@ def test_a_search_needs_a_budget_and_a_fair_run_no_shared_one() -> None:
         toy_question(protocol="search", budget_trials=8, seeds=3)
     with pytest.raises(SpecError, match="needs --protocol search"):
         toy_question(budget_trials=8)
+
+
+def test_every_strategy_is_tried_once_however_little_it_promises() -> None:
+    settings = {"good": iter(["g1", "g2"]), "poor": iter(["p1", "p2"])}
+    policy = Policy(
+        next_setting={id: lambda score, several=several: next(several, None) for id, several in settings.items()},
+        rungs=lambda strategy, setting: [Rung(100)],
+        cost=lambda choice: 1.0,
+        prior=Prior(mean={"good": 2.0, "poor": -4.0}),
+        scales=Scales(),
+        full=100,
+        validation_rows=40,
+        tolerance=0.0,
+    )  # fmt: skip
+    first = policy.ask(4.0)
+    assert isinstance(first, Choice)
+    policy.tell(first, 0.9)
+    second = policy.ask(3.0)
+    assert isinstance(second, Choice)
+    assert {first.strategy, second.strategy} == {"good", "poor"}
