@@ -43,17 +43,16 @@ def counted(rows: Iterable[Row], out: frozenset[str]) -> list[Case]:
 
 def with_unfinished(rows: Iterable[Row]) -> list[Case]:
     """Cases of all rows, where what ran out of time stands for its strategy as it scored."""
-    return cases(
-        compared(
-            contexts(
-                [
-                    replace(row, usable=True, weight=1.0) if ran_out(row) else row
-                    for row in rows
-                    if row.usable or ran_out(row)
-                ]
-            )
-        )
-    )
+    return cases(compared(contexts(as_scored(rows))))
+
+
+def as_scored(rows: Iterable[Row]) -> list[Row]:
+    """Usable rows, and those of ours that ran out of time, which count like the others."""
+    return [
+        replace(row, usable=True, weight=1.0) if ran_out(row) else row
+        for row in rows
+        if row.usable or ran_out(row)
+    ]
 
 
 def ran_out(row: Row) -> bool:
