@@ -122,7 +122,7 @@ def measure(asked: Asked) -> Result:
     )
 
 
-BENCHMARK = Benchmark("probe_path", measure, ("sklearn",), rounds=(3, 1))
+BENCHMARK = Benchmark("probe_path", measure, ("sklearn",), rounds=(2, 1))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))
