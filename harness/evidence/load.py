@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from advisor.errors import DataError
 from harness.evidence.metrics import group_of
 from harness.evidence.schema import Row
 from harness.evidence.table import TABLES, read_rows, read_table
-from harness.evidence.tags import standing
+from harness.evidence.tags import UNFINISHED, standing
 from harness.shipped import shipped
 
 SOURCES = ("source", "paper", "year", "url")
@@ -48,8 +48,23 @@ def load(paths: Iterable[Path] | None = None) -> list[Row]:
     """
     places = [shipped("evidence")] if paths is None else list(paths)
     tables = read_tables(place for place in places if place.is_dir())
-    rows = (join(row, tables) for file in row_files(places) for row in read_rows(file))
-    return sorted(rows, key=lambda row: (row.source, row.id, row.value))
+    rows = [join(row, tables) for file in row_files(places) for row in read_rows(file)]
+    return sorted(_by_strategy(rows), key=lambda row: (row.source, row.id, row.value))
+
+
+def _by_strategy(rows: Sequence[Row]) -> Iterator[Row]:
+    """The rows, where one seed that ended unfinished makes all seeds of a strategy unfinished.
+
+    Source: docs/protocol.md, "What is marked".
+    """
+    unfinished = {row.arm: row.status for row in rows if row.status in UNFINISHED}
+    for row in rows:
+        status = unfinished.get(row.arm) if row.status else None
+        if status is None or row.status in UNFINISHED:
+            yield row
+        else:
+            found = standing(row.protocol, row.tags, status)
+            yield replace(row, usable=found.usable, weight=found.weight, why=found.why)
 
 
 def row_files(places: Sequence[Path]) -> list[Path]:

@@ -121,6 +121,14 @@ class Row:
             self.trained_parameters, self.metric, self.seed, self.cap_seconds, self.device, self.commit,
         )  # fmt: skip
 
+    @property
+    def arm(self) -> tuple[object, ...]:
+        """What the seeds of one strategy in one run have in common."""
+        return (
+            self.source, self.protocol, self.model, self.pretraining, self.task, self.data, self.data_digest,
+            self.n_train, self.strategy, self.cap_seconds, self.device, self.commit,
+        )  # fmt: skip
+
     @cached_property
     def id(self) -> str:
         """Twelve hex digits that name the measurement."""

@@ -35,8 +35,8 @@ TAGS: dict[str, Tag] = {
     "zeroth_order": Tag(0.5, "trained without gradients"),
     "text_in_probe": Tag(0.5, "a probe that is mixed with the zero-shot text classifier"),
     "dense_head": Tag(0.5, "a frozen body below a detection or segmentation head, not a linear layer"),
-    "underfunded": Tag(0.5, "the compute cap ended before the least number of trials"),
-    "underfit": Tag(0.5, "training ended before the loss had settled"),
+    "underfunded": Tag(0, "the compute cap ended before the least number of trials"),
+    "underfit": Tag(0, "training ended before the loss had settled"),
     "shared_baseline": Tag(1, "a baseline that other sources print too: one group with them"),
     "head_vs_prompt": Tag(1, "head and prompt pattern are two variants of full fine-tuning"),
     "nonlinear_head": Tag(1, "a frozen body below a non-linear head; not a linear probe"),
@@ -49,6 +49,9 @@ PROTOCOLS: dict[str, Tag] = {
     "controlled": Tag(0, "some hyperparameters were held, which is no way to learn how good it is"),
     "search": Tag(0, "found cheaply to pick a winner; strategies were not treated alike"),
 }
+
+UNFINISHED = ("underfunded", "underfit")
+"""Tags that are a status of ours, too. Source: docs/decisions/0009-unfinished-runs-are-no-evidence.md."""
 
 
 class Standing(NamedTuple):
@@ -71,7 +74,7 @@ def standing(protocol: str, tags: Iterable[str], status: str = "") -> Standing:
     """
     unknown = Tag(0, "unknown protocol or tag")
     found = [PROTOCOLS.get(protocol, unknown), *(TAGS.get(tag, unknown) for tag in tags)]
-    if status in TAGS:
+    if status in UNFINISHED:
         found.append(TAGS[status])
     weight = 1.0
     for one in found:

@@ -11,7 +11,7 @@ from harness.evidence.schema import Row
 from harness.fit.artefact import model_of, nearest_of, pairs, write
 from harness.fit.cases import cases
 from harness.fit.observations import compared, table
-from harness.fit.orientation import orientation
+from harness.fit.orientation import orientation, scored, with_unfinished
 from harness.fit.predict import Folds, Setting
 from harness.fit.report import publish
 from harness.fit.tune import tuned
@@ -54,7 +54,8 @@ def calibrate(
     result: dict[str, Any] = {
         "sources_out": summary(left, with_rivals(left, asked)),
         "data_out": summary(data_left, with_rivals(data_left, asked, by_data=True)),
-        "orientation": orientation(usable, asked, folds, left),
+        "orientation": orientation(rows, asked, folds, left),
+        "with_unfinished": scored(with_unfinished(rows), asked, folds, left),
         "ablations": ablations(several, left, say),
         "pairs": pairs(asked),
     }

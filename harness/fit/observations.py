@@ -150,7 +150,7 @@ def table(contexts: Sequence[Compared]) -> Table:
     seen: dict[tuple[str, ...], int] = {}
     for place, one in enumerate(contexts):
         features = featurize(one.situation)
-        rows = _telling(one)
+        rows = [row for row in one.context.observations if traits_of(row.strategy)]
         names = [_named(row) for row in rows]
         scores = [_fraction(row, one.context) for row in rows]
         for name, row, score, logit in zip(names, rows, scores, _cut_logits(scores), strict=True):
@@ -167,16 +167,6 @@ def table(contexts: Sequence[Compared]) -> Table:
         tuple(contexts), np.array(terms), np.array(logits), np.array(points), np.array(weights),
         np.array(context), np.array(measured), np.array(strategies), np.array(slopes),
     )  # fmt: skip
-
-
-def _telling(one: Compared) -> list[Observation]:
-    """Observations that say how good a strategy is; one that could not finish under the cap says
-    that time ran out."""
-    rows = [row for row in one.context.observations if traits_of(row.strategy)]
-    if one.situation.budget_hours is None:
-        return rows
-    late = ruled_out(one.situation, [row.strategy for row in rows])
-    return [row for row in rows if row.strategy not in late]
 
 
 def _named(row: Observation) -> str:

@@ -1,8 +1,10 @@
-"""The same model judged on another counting of contexts, in which a prompt stands beside every n.
+"""The same model judged on other countings of contexts.
 
 `harness.evidence.contexts` lets a prompt with demonstrations join only numbers of labels that could
-have paid for them. Here zero-shot and in-context scores join every number of labels of the same
-model and data set, as what one gets without training. Published rows alone.
+have paid for them. In `COUNTINGS` zero-shot and in-context scores join every number of labels of the
+same model and data set, as what one gets without training; published rows alone. `with_unfinished`
+judges our own runs by scores that ran out of time, too, which are no evidence of how good a
+strategy is (docs/decisions/0009-unfinished-runs-are-no-evidence.md).
 """
 
 from __future__ import annotations
@@ -39,6 +41,25 @@ def counted(rows: Iterable[Row], out: frozenset[str]) -> list[Case]:
     return cases(compared(contexts(some)))
 
 
+def with_unfinished(rows: Iterable[Row]) -> list[Case]:
+    """Cases of all rows, where what ran out of time stands for its strategy as it scored."""
+    return cases(compared(contexts(as_scored(rows))))
+
+
+def as_scored(rows: Iterable[Row]) -> list[Row]:
+    """Usable rows, and those of ours that ran out of time, which count like the others."""
+    return [
+        replace(row, usable=True, weight=1.0) if ran_out(row) else row
+        for row in rows
+        if row.usable or ran_out(row)
+    ]
+
+
+def ran_out(row: Row) -> bool:
+    """Whether a row of ours counts for nothing because its strategy ended unfinished."""
+    return row.protocol == "fair" and not row.usable
+
+
 def orientation(
     rows: Sequence[Row], asked: Sequence[Case], folds: Folds, left: LeftOut
 ) -> dict[str, Any]:
@@ -48,14 +69,16 @@ def orientation(
         rows: Evidence.
         asked: The cases that `left` predicts; levels are fitted on them.
     """
+    usable = [row for row in rows if row.usable]
     return {
-        name: _scored(counted(rows, out), asked, folds, left) for name, out in COUNTINGS.items()
+        name: scored(counted(usable, out), asked, folds, left) for name, out in COUNTINGS.items()
     }
 
 
-def _scored(
+def scored(
     counting: Sequence[Case], asked: Sequence[Case], folds: Folds, left: LeftOut
 ) -> dict[str, Any]:
+    """Scores of our choices and of the rivals' in cases that were counted in another way."""
     predicted: list[Prediction] = []
     for group in sorted({case.group for case in counting}):
         setting = left.settings[group]

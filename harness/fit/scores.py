@@ -174,6 +174,37 @@ def cheapest(predicted: Sequence[Prediction], tolerance: float, *, even: bool = 
     return picks
 
 
+_GRID = tuple(0.25 * one for one in range(41))
+"""Tolerances in points among which one is chosen."""
+
+
+def chosen_tolerance(
+    predicted: Sequence[Prediction], allowed: Array, *, even: bool = False
+) -> tuple[list[int], dict[str, float]]:
+    """Picks of the cheapest within one tolerance, chosen without the source it is used for.
+
+    For each source it is the tolerance that saves most compute in the cases of the other sources
+    while their mean regret is no worse than that allowed in them.
+
+    Args:
+        allowed: Regret of the reference in each case, shape (cases,).
+
+    Returns:
+        Picks, and source group -> its tolerance.
+    """
+    cases = [each.case for each in predicted]
+    groups = groups_of(cases)
+    picks = {one: cheapest(predicted, one, even=even) for one in _GRID}
+    lost = {one: regrets(cases, some) for one, some in picks.items()}
+    saved = {one: shares_saved(cases, some, even=even) for one, some in picks.items()}
+    chosen = {}
+    for group in np.unique(groups):
+        rest = groups != group
+        fine = [one for one in _GRID if lost[one][rest].mean() <= allowed[rest].mean()]
+        chosen[str(group)] = max(fine, key=lambda one: saved[one][rest].mean(), default=0.0)
+    return [picks[chosen[str(group)]][at] for at, group in enumerate(groups)], chosen
+
+
 def work_of(case: Case, even: bool) -> Array:
     return case.even_flops if even else case.flops
 
@@ -185,9 +216,15 @@ def compute_saved(
 
     `mean` averages shares over cases; `total` compares sums, which the largest cases decide.
     """
-    took = np.array([work_of(case, even)[pick] for case, pick in zip(cases, picks, strict=True)])
+    shares = shares_saved(cases, picks, even=even)
     full = np.array([case.full_flops for case in cases])
-    return {"mean": float(np.mean(1 - took / full)), "total": float(1 - took.sum() / full.sum())}
+    return {"mean": float(shares.mean()), "total": float(shares @ full / full.sum())}
+
+
+def shares_saved(cases: Sequence[Case], picks: Sequence[int], *, even: bool = False) -> Array:
+    """Share of the training compute of full fine-tuning that each pick does without, shape (cases,)."""
+    took = np.array([work_of(case, even)[pick] for case, pick in zip(cases, picks, strict=True)])
+    return np.asarray(1 - took / np.array([case.full_flops for case in cases]))
 
 
 _PRICES = tuple(float(one) for one in np.geomspace(1e-3, 10, 200))

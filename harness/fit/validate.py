@@ -19,6 +19,7 @@ from harness.fit.scores import (
     by_group,
     cheapest,
     choice_scores,
+    chosen_tolerance,
     compute_saved,
     coverage,
     difference,
@@ -35,7 +36,7 @@ from harness.fit.scores import (
 from harness.fit.tune import tuned
 
 DATA_FOLDS = 8
-TOLERANCES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0)
+TOLERANCES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
 REFERENCE = "always full fine-tuning"
 Say = Callable[[str], None]
 _VISUAL_PROMPTS = (
@@ -220,18 +221,16 @@ def _savings(left: LeftOut, rivals: dict[str, list[int]], *, even: bool = False)
     several, groups = left.cases, groups_of(left.cases)
     full = regrets(several, rivals[REFERENCE])
     allowed = float(full.mean())
-    table = []
-    for tolerance in TOLERANCES:
-        picks = cheapest(left.predicted, tolerance, even=even)
+
+    def scored(picks: list[int]) -> dict[str, Any]:
         found = regrets(several, picks)
-        table.append(
-            {
-                "tolerance": tolerance,
-                "regret": float(found.mean()),
-                "regret_balanced": balanced(found, groups),
-                "saved": compute_saved(several, picks, even=even),
-            }
-        )
+        return {
+            "regret": float(found.mean()),
+            "regret_balanced": balanced(found, groups),
+            "saved": compute_saved(several, picks, even=even),
+        }
+
+    chosen, tolerances = chosen_tolerance(left.predicted, full, even=even)
     return {
         "full": allowed,
         "full_balanced": balanced(full, groups),
@@ -240,7 +239,11 @@ def _savings(left: LeftOut, rivals: dict[str, list[int]], *, even: bool = False)
         ),
         "one_price": most_saved(several, expected_losses(left.predicted), allowed, even=even),
         "none_cheaper": none_cheaper(several, even=even),
-        "table": table,
+        "chosen": scored(chosen) | {"tolerances": tolerances},
+        "table": [
+            {"tolerance": one, **scored(cheapest(left.predicted, one, even=even))}
+            for one in TOLERANCES
+        ],
     }
 
 
