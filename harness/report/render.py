@@ -37,7 +37,8 @@ def render(out: Path) -> Path:
         write_text(target, page)
     except OSError as error:
         raise OutputError(
-            f"cannot write {target} ({error.strerror}). Make the folder writable and render again."
+            f"{target} cannot be written ({error.strerror}). Make room or permit writing, then give "
+            "the same command again."
         ) from None
     return target
 
