@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
-from harness.search.curves import Array, Curves, Point, Prior, Scales, Seen, sampling_noise
+from harness.search.curves import Array, Curves, Point, Prior, Scales, Seen, repeat_noise
 from harness.search.decide import Standing, sigmoid, standing
 from harness.search.space import Rung, point_of
 
@@ -167,7 +167,7 @@ class Policy:
         points = [point_of(o.strategy, o.setting, o.rung, self.full) for o in options]
         mean, covariance = self.curves.predict([*ends, *points])
         n = len(ends)
-        noise = sampling_noise(self.scales, mean[n:], self.validation_rows)
+        noise = repeat_noise(self.scales, mean[n:], self.validation_rows)
         deviation = np.sqrt(np.diag(covariance)[n:] + noise)
         moves = covariance[:n, n:] / deviation  # (ends, options)
         after = sigmoid(mean[:n, None, None] + moves[:, :, None] * _NODES)
