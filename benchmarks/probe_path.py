@@ -90,7 +90,7 @@ def agreement(one: Measured, other: Measured, truth: np.ndarray) -> Agreement:
     words = f"C = {a['C']:.3g}" if same else f"C = {a['C']:.3g} and {b['C']:.3g}"
     return Agreement(
         f"{words}, {equal:.1%} equal predictions, log loss {losses[0]:.4f} and {losses[1]:.4f}",
-        same and equal >= EQUAL and abs(losses[0] - losses[1]) <= APART,
+        same and equal >= EQUAL and bool(abs(losses[0] - losses[1]) <= APART),
     )
 
 
