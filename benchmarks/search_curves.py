@@ -268,7 +268,7 @@ def report(cases: Sequence[Case], scales: Mapping[str, Scales]) -> str:
         [
             "# Learning curves on grids that were left out",
             "",
-            "Written by `python -m benchmarks.search_curves`, from data/search_grids.",
+            "Written by `python -m benchmarks.search_curves`, from benchmarks/grids.",
             "",
             f"- Cases: {len(cases)} (settings of {len(set(names))} grids). Each setting's test score on "
             "all examples, predicted from validation scores on at most a quarter of them.",

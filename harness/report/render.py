@@ -53,6 +53,7 @@ def to_html(report: Report) -> str:
             score_chart=charts.score_chart(report.points, report.metric, report.target),
             cost_chart=charts.cost_chart(report.points, report.metric),
             panels=charts.curve_panels(report.curves),
+            bands=charts.band_panels(report.search.bands if report.search else (), report.metric),
         )
     )
 

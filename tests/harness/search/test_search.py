@@ -13,6 +13,7 @@ from advisor.errors import DataError, SpecError
 from harness.evidence.add import run_rows
 from harness.runner import Conditions, run
 from harness.search.budget import parse_budget
+from harness.search.costs import TrialCosts
 from harness.search.curves import (
     Curves,
     Point,
@@ -122,21 +123,57 @@ def test_a_search_needs_a_budget_and_a_fair_run_no_shared_one() -> None:
         toy_question(budget_trials=8)
 
 
-def test_every_strategy_is_tried_once_however_little_it_promises() -> None:
-    settings = {"good": iter(["g1", "g2"]), "poor": iter(["p1", "p2"])}
-    policy = Policy(
-        next_setting={id: lambda score, several=several: next(several, None) for id, several in settings.items()},
-        rungs=lambda strategy, setting: [Rung(100)],
-        cost=lambda choice: 1.0,
-        prior=Prior(mean={"good": 2.0, "poor": -4.0}),
+def policy_of(settings: dict[str, list[str]], **other: object) -> Policy:
+    """Trials on 100 examples that cost 1 each."""
+    given: dict[str, object] = {
+        "rungs": lambda strategy, setting: [Rung(100)],
+        "cost": lambda choice: 1.0,
+        "price": lambda choice: 1.0,
+        "prior": Prior(mean={"good": 2.0, "poor": -4.0}),
+        "tolerance": 0.0,
+    }
+    waiting = {id: iter(several) for id, several in settings.items()}
+    return Policy(
+        next_setting={id: lambda score, one=one: next(one, None) for id, one in waiting.items()},
         scales=Scales(),
         full=100,
         validation_rows=40,
-        tolerance=0.0,
-    )  # fmt: skip
-    first = policy.ask(4.0)
-    assert isinstance(first, Choice)
-    policy.tell(first, 0.9)
-    second = policy.ask(3.0)
-    assert isinstance(second, Choice)
-    assert {first.strategy, second.strategy} == {"good", "poor"}
+        **(given | other),  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize(("budget", "tolerance"), [(3.0, 0.0), (9.0, 50.0)])
+def test_every_strategy_is_tried_once_however_little_it_promises(
+    budget: float, tolerance: float
+) -> None:
+    """Before the budget ends, and before the search ends for want of a gain."""
+    policy = policy_of({"good": ["g1", "g2", "g3", "g4"], "poor": ["p1"]}, tolerance=tolerance)
+    tried = []
+    while isinstance(choice := policy.ask(budget - len(tried)), Choice):
+        tried.append(choice.strategy)
+        policy.tell(choice, 0.9 if choice.strategy == "good" else 0.2)
+    assert set(tried) == {"good", "poor"}
+    assert tried[0] == "good"
+    assert len(tried) <= budget
+
+
+def test_a_strategy_that_cannot_be_paid_for_holds_up_no_other() -> None:
+    policy = policy_of(
+        {"good": ["g1", "g2"], "poor": ["p1"]},
+        cost=lambda choice: 100.0 if choice.strategy == "poor" else 1.0,
+    )
+    tried = []
+    while isinstance(choice := policy.ask(4.0 - len(tried)), Choice):
+        tried.append(choice.strategy)
+        policy.tell(choice, 0.9)
+    assert tried == ["good", "good"]
+
+
+def test_work_that_is_done_once_is_divided_among_the_trials_that_share_it() -> None:
+    costs = TrialCosts(lambda choice, together: 1.0 + 8.0 / together, lambda strategy: 4)
+    one = Choice("linear_probe", "s", Rung(100))
+    assert (costs.expect(one), costs.price(one)) == (9.0, 3.0)
+    costs.learn(one, 18.0)  # twice as long as was guessed
+    assert (costs.expect(one), costs.price(one)) == (18.0, 6.0)
+    trials = TrialCosts(lambda choice, together: 5.0, lambda strategy: 4, "trials")
+    assert (trials.expect(one), trials.price(one)) == (1.0, 1.0)
