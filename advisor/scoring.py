@@ -93,7 +93,8 @@ def _score(case: Case, traits: Traits) -> Scored:
     forbids, directions = _rules_about(traits.id)
     own = case.costs(case.own, traits)
     costs = own if case.own is case.situation else case.costs(case.situation, traits)
-    forbidden = tuple(rule for rule in forbids if rule.when(case.situation, traits, own))
+    situation = case.situation
+    forbidden = tuple([rule for rule in forbids if rule.when(situation, traits, own)])
     if forbidden:
         return Scored(traits, costs, own, forbidden, (), (), None)
     effects, turned = _effects(case, traits, directions, artefact())

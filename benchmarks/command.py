@@ -92,11 +92,11 @@ def run(benchmark: Benchmark, doc: str | None, arguments: Sequence[str] | None =
     except KeyboardInterrupt:
         print(f"{benchmark.name}: interrupted; nothing was kept", file=sys.stderr)
         return 130
-    if given.out is not None:
-        save(given.out, found)
     from benchmarks.page import as_text
 
     print(as_text(found), end="")
+    if given.out is not None:
+        save(given.out, found)
     return 0
 
 

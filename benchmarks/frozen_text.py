@@ -3,7 +3,8 @@
     python -m benchmarks.frozen_text [--quick]
 
 MiniLM on BBC news (texts cut to 128 tokens), in fp32 and with 8-bit weights, and on short texts of
-mixed length (sms_spam, trec6) in fp32. The peer is `SentenceTransformer.encode` with its default
+mixed length (sms_spam, trec6) in fp32. The same result are the same features; each side's probe
+chooses by itself, and the accuracies are printed. The peer is `SentenceTransformer.encode` with its default
 batches of 32, then LogisticRegressionCV. The share of GEMM peak counts the products of real tokens
 only: padding is no work.
 """
@@ -24,10 +25,12 @@ from benchmarks.sides import Contender, Measured, Outcome, Work, race
 
 TOKENS = 128
 SHARE = 0.7
-POINTS = 0.5
+CLOSE = 1e-3
 DATA = {"bbc-news": 1.0, "sms_spam": 1.3, "trec6": 1.3}
 """Data -> wanted ratio in fp32."""
 INT8 = 1.4
+BATCH = 32
+"""Texts of the peer's batches."""
 WHY = (
     "the share is of the largest square products; MiniLM's are 384 wide, and attention, GELU and "
     "layer norms between them are no products"
@@ -44,7 +47,8 @@ def ours(data: str, n: int, test: int, int8: bool) -> Work:
     assert isinstance(backbone, EncoderBackbone)
     if int8:
         backbone = backbone.quantised()
-    lengths = [len(row) for row in backbone.tokenizer(list(given.inputs), truncation=True, max_length=TOKENS)["input_ids"]]  # fmt: skip
+    ids = backbone.tokenizer(list(given.inputs), truncation=True, max_length=TOKENS)["input_ids"]
+    distinct = [len(row) for row in set(map(tuple, ids))]
 
     def extract(texts: Sequence[str]) -> np.ndarray:
         return backbone.views(texts, [View("mean")])
@@ -54,13 +58,36 @@ def ours(data: str, n: int, test: int, int8: bool) -> Work:
         return Outcome(found, seconds=found["extraction"] + found["probe"])
 
     extract(given.inputs[:4])
-    flops = products(lengths, backbone.facts.layers, backbone.facts.width)
+    flops = products(distinct, backbone.facts.layers, backbone.facts.width)
+    tokens = {"tokens": sum(distinct), "padded": padded(given.inputs, [len(row) for row in ids])}
 
     def counted() -> Outcome:
         done = work()
-        return Outcome({**done.values, "flops": flops}, done.seconds, flops)
+        return Outcome({**done.values, **tokens}, done.seconds, flops)
 
     return counted
+
+
+def padded(texts: Sequence[str], lengths: Sequence[int]) -> int:
+    """Tokens that the peer computes, padding included: texts in the order of their characters."""
+    order = np.argsort([-len(text) for text in texts], kind="stable")
+    sorted_lengths = np.asarray(lengths)[order]
+    batches = [sorted_lengths[at : at + BATCH] for at in range(0, len(order), BATCH)]
+    return int(sum(len(batch) * batch.max() for batch in batches))
+
+
+def why(one: Measured, wanted: float, ratio: float, share: float, *, long: bool) -> str:
+    """What holds a row back: nothing but padding and repetitions can be left out in fp32."""
+    values = one.outcome.values
+    limit = values["padded"] / values["tokens"]
+    said = (
+        f"without padding and repeated texts there are {values['tokens']:,} tokens for the peer's "
+        f"{values['padded']:,}: at the same speed {limit:.2f}x"
+    )
+    reasons = [said] if ratio < wanted else []
+    if long and share < SHARE:
+        reasons.append(WHY)
+    return "; ".join(reasons)
 
 
 def products(lengths: Sequence[int], layers: int, width: int) -> float:
@@ -102,7 +129,7 @@ def agreement(one: Measured, other: Measured, *, exact: bool) -> Agreement:
     text = f"accuracy {a['accuracy']:.3f} and {b['accuracy']:.3f}"
     if not exact:
         return Agreement(f"{text}: {lost:+.1f} points lost, features moved by {distance:.0e}", True)
-    return Agreement(f"{text}, features within {distance:.0e}", abs(lost) <= POINTS and distance <= 1e-3)  # fmt: skip
+    return Agreement(f"{text}, features within {distance:.0e}", distance <= CLOSE)
 
 
 def measure(asked: Asked) -> Result:
@@ -122,6 +149,7 @@ def measure(asked: Asked) -> Result:
         one, other, limit = found[:3]
         share = share_of_peak(one, limit)
         long = data == "bbc-news"
+        ratio = other.median / one.median
         title = f"frozen text features + probe, MiniLM, {data}, {n + test:,} texts"
         rows.append(
             Row(
@@ -134,7 +162,7 @@ def measure(asked: Asked) -> Result:
                 unit="texts",
                 share=share,
                 share_wanted=SHARE if long else None,
-                why=WHY if long and share < SHARE else "",
+                why=why(one, wanted, ratio, share, long=long),
             )
         )
         rows += [
@@ -154,7 +182,7 @@ def measure(asked: Asked) -> Result:
     return result(rows=tuple(rows), tables=tuple(tables))
 
 
-BENCHMARK = Benchmark("frozen_text", measure, ("sentence_transformers", "sklearn"), rounds=(5, 1))
+BENCHMARK = Benchmark("frozen_text", measure, ("sentence_transformers", "sklearn"), rounds=(2, 1))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))

@@ -140,7 +140,7 @@ def compared(ours: Measured, peer: Measured) -> Agreement:
 
 
 def measure(asked: Asked) -> Result:
-    arguments = {"rows": 320, "epochs": 3} if asked.quick else {"rows": 2000, "epochs": 3}
+    arguments = {"rows": 320, "epochs": 3} if asked.quick else {"rows": 1000, "epochs": 3}
     sides = [
         Contender("ours", by_harness, arguments),
         Contender("Trainer", by_trainer, arguments),
@@ -162,7 +162,7 @@ def measure(asked: Asked) -> Result:
     )
 
 
-BENCHMARK = Benchmark("full_finetune", measure, rounds=(3, 1))
+BENCHMARK = Benchmark("full_finetune", measure, rounds=(2, 1))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))

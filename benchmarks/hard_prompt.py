@@ -122,7 +122,7 @@ def compared(ours: Measured, peer: Measured) -> Agreement:
 
 def measure(asked: Asked) -> Result:
     rows, counted = [], []
-    cases = (("one", 12 if asked.quick else 40, 15.0), ("two", 6 if asked.quick else 20, 30.0))
+    cases = (("one", 12 if asked.quick else 30, 15.0), ("two", 3 if asked.quick else 8, 30.0))
     for tokens, texts, wanted in cases:
         arguments = {"texts": texts, "words": WORDS[tokens]}
         sides = [
@@ -173,7 +173,7 @@ def measure(asked: Asked) -> Result:
     )
 
 
-BENCHMARK = Benchmark("hard_prompt", measure, peers=("lm_eval",), rounds=(3, 1))
+BENCHMARK = Benchmark("hard_prompt", measure, peers=("lm_eval",), rounds=(2, 1))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))

@@ -94,7 +94,7 @@ def measure(asked: Asked) -> Result:
     )
 
 
-BENCHMARK = Benchmark("lora", measure, peers=("peft",), rounds=(3, 1))
+BENCHMARK = Benchmark("lora", measure, peers=("peft",), rounds=(2, 1))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))

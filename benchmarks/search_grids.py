@@ -6,7 +6,7 @@
 A grid is every combination of strategy, setting, number of examples and seed on one model and one
 data set. A cell trains on the training rows of a nested draw and validates on the validation rows
 of the largest one, as `--protocol search` does; then it is scored on the test rows. Each grid is
-one CSV file under data/search_grids; a cell is appended when it is finished, so that an interrupted
+one CSV file under benchmarks/grids; a cell is appended when it is finished, so that an interrupted
 command goes on where it stopped.
 
 Cost is CPU time of fitting and validating on one thread, not wall time, so that other work on the
@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parent.parent / "data" / "search_grids"
+FOLDER = Path(__file__).resolve().parent / "grids"
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "datasets"
 TEST_ROWS = 200
 _TEXT, _IMAGE = "minilm", "efficientnet-lite0@64px"
@@ -38,7 +38,8 @@ class Grid:
 
     Attributes:
         data: Name of a packaged data set or of a folder under shared/datasets.
-        group: The data set's name in the evidence, which is left out of the fit.
+        group: The data set's name in the evidence, which is left out of the fit; several names of
+            one source are parted by blanks.
         sizes: Examples in all, training and validation; the last is the full size.
         epochs: Of every training; tokens: where texts are cut; lora: whether it takes part.
     """
@@ -55,6 +56,7 @@ class Grid:
 
 
 _WIDE = (16, 32, 64, 256)
+_AMAZON = "amazon_reviews amazon_snippets"
 
 
 GRIDS = (
@@ -63,16 +65,16 @@ GRIDS = (
     Grid("sms_spam", "sms_spam", "sms_spam", False, _WIDE, tokens=24),
     Grid("textile", "textile", "textile", True, _WIDE),
     Grid("sst2", "sentiment_sst2", "sst_2", False, _WIDE, tokens=24),
-    Grid("xray", "xray_bone_fracture", "bone_fracture", True, (12, 24, 34, 136)),
+    Grid("xray", "xray_bone_fracture", "xray", True, (12, 24, 34, 136)),
     Grid("bbc_news", "bbc-news", "bbc_news"),
     Grid("magnetic_tile", "defects_magnetic_tile", "magnetic_tile", True),
     Grid("tweets", "sentiment_tweets", "sst_2"),
     Grid("cifar10", "images_cifar10_sample", "cifar_10", True),
     Grid("ag_news", "ag_news", "ag_news"),
-    Grid("clothing", "images_clothing_small", "clothing", True),
-    Grid("amazon_cells", "sentiment_uci_amazon_cells", "amazon_reviews"),
+    Grid("clothing", "images_clothing_small", "clothing_small", True),
+    Grid("amazon_cells", "sentiment_uci_amazon_cells", _AMAZON),
     Grid("imdb_sentences", "sentiment_uci_imdb", "imdb"),
-    Grid("amazon_snippets", "sentiment_amazon_snippets", "amazon_reviews"),
+    Grid("amazon_snippets", "sentiment_amazon_snippets", _AMAZON),
 )
 
 

@@ -1,6 +1,6 @@
 """The advisor's posterior for every grid, fitted without the grid's data set.
 
-    python -m benchmarks.search_prior       writes data/search_grids/priors.json
+    python -m benchmarks.search_prior       writes benchmarks/grids/priors.json
 
 The settings of the fit (weights of its candidates, inflation) are those of the shipped artefact;
 terms, rules and covariance are fitted again to all evidence but that data set's.
@@ -8,8 +8,10 @@ terms, rules and covariance are fitted again to all evidence but that data set's
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from functools import cache
 
 from benchmarks.search_grids import FOLDER, GRIDS, Grid
@@ -62,7 +64,7 @@ def _fit_without(group: str):  # type: ignore[no-untyped-def]
     averaged = tuple((Hyper(**hyper), weight) for hyper, weight in raw["averaged"])
     noise = raw["noise"]
     setting = Setting(Hyper(**raw["hyper"]), noise["inflation"], raw["interval"], averaged)
-    rows = [row for row in _evidence() if row.usable and row.data_group != group]
+    rows = [row for row in _evidence() if row.usable and row.data_group not in group.split()]
     several = compared(contexts(rows))
     folds = Folds(table(several))
     return shipped.Artefact(model_of(folds, cases(several), setting, rows, raw["validation"]))
@@ -90,14 +92,19 @@ def _read(one: dict) -> Prior:  # type: ignore[type-arg]
     return Prior(one["mean"], one["slope"], covariance)
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     from harness.files import write_json
 
-    found = {}
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.search_prior", description=__doc__)
+    names = [grid.name for grid in GRIDS]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="GRID")
+    given = parser.parse_args(arguments)
+    found = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
     for grid in GRIDS:
-        print(f"without {grid.group}", file=sys.stderr)
-        found[grid.name] = _written(without(grid))
-    write_json(FILE, found)
+        if grid.name in given.only:
+            print(f"without {grid.group}", file=sys.stderr)
+            found[grid.name] = _written(without(grid))
+    write_json(FILE, {name: found[name] for name in names if name in found})
     return 0
 
 

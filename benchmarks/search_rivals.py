@@ -7,6 +7,7 @@ are those of the grid's cells; a row's features are paid once, when a probe firs
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import log2
@@ -98,6 +99,7 @@ def ours(prior: Prior, scales: Scales, relative: dict[str, float]) -> Search:
             next_setting=_listed(replay),
             rungs=lambda strategy, setting: [Rung(n) for n in replay.grid.sizes],
             cost=costs.expect,
+            price=costs.price,
             prior=prior,
             scales=scales,
             full=replay.full,
@@ -127,13 +129,23 @@ class Costs:
         self._feature = replay.cells[0].feature_seconds
         self._rows_read = 0
         self._validation = replay.cells[0].validation_rows
+        self._settings = Counter(strategy for strategy, _ in replay.arms)
 
     def expect(self, choice: Choice) -> float:
-        told = self._told(choice)
+        return self._own(choice) + self._shared(choice)
+
+    def price(self, choice: Choice) -> float:
+        """With its share of the features, which every setting of the strategy reads."""
+        return self._own(choice) + self._shared(choice) / self._settings[choice.strategy]
+
+    def _own(self, choice: Choice) -> float:
         ratio = [spent / guess for spent, guess in self._seen.get(choice.strategy, [])]
+        return self._told(choice) * (float(np.median(ratio)) if ratio else 1.0)
+
+    def _shared(self, choice: Choice) -> float:
         rows = round(0.75 * choice.rung.examples) + self._validation
         fresh = max(rows - self._rows_read, 0) if choice.strategy in FROZEN else 0
-        return told * (float(np.median(ratio)) if ratio else 1.0) + fresh * self._feature
+        return fresh * self._feature
 
     def learn(self, choice: Choice, spent: float, feature_rows: int) -> None:
         own = spent - self._feature * max(feature_rows - self._rows_read, 0)

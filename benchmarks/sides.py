@@ -217,9 +217,18 @@ def forget_peak() -> None:
 
 def peak_bytes() -> int:
     """Highest resident memory of this process, since `forget_peak` on Linux."""
+    return _status_bytes("VmHWM:")
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process now; where the system does not say, the highest."""
+    return _status_bytes("VmRSS:")
+
+
+def _status_bytes(field: str) -> int:
     try:
         for line in _STATUS.read_text().splitlines():
-            if line.startswith("VmHWM:"):
+            if line.startswith(field):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
+import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -33,7 +35,9 @@ def export_records(form: str, kept: Kept, to: str) -> None:
     try:
         FORMS[form](kept, to)
     except OSError as error:
-        raise OutputError(f"cannot write {to} ({error.strerror or error}).") from None
+        # pyarrow puts its own words, with the temporary name, in place of the system's
+        why = os.strerror(error.errno) if error.errno else str(error)
+        raise OutputError(f"cannot write {to} ({why}).") from None
 
 
 def _rows(kept: Kept) -> list[dict[str, Any]]:
@@ -73,6 +77,9 @@ def _mlflow(kept: Kept, to: str) -> None:
         raise MissingExtra(
             "MLflow is not installed: pip install 'adaptation-advisor[track]'."
         ) from None
+    for name in ("mlflow", "alembic"):  # which tell every table they make
+        logging.getLogger(name).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # a wrong address in seconds
     try:
         client = MlflowClient(tracking_uri=to)
         found = client.get_experiment_by_name(EXPERIMENT)
@@ -100,17 +107,26 @@ def _mlflow(kept: Kept, to: str) -> None:
             failed = record.happened.status == "failed"
             client.set_terminated(run.info.run_id, "FAILED" if failed else "FINISHED", time)
     except MlflowException as error:
-        first = str(error).splitlines()[0]
-        raise OutputError(f"MLflow cannot write to {to} ({first}).") from None
+        sentence = str(error).strip().splitlines()[0].split(". ")[0].rstrip(".")
+        raise OutputError(
+            f"MLflow cannot write to {to} ({sentence}). Give a tracking URI such as "
+            "sqlite:///mlflow.db or the address of a server."
+        ) from None
 
 
 def _marks(client: Any, experiment: str) -> set[str]:
-    """Record ids of the runs an experiment holds."""
+    """Record ids of the runs an experiment holds; what an export left unfinished is deleted."""
     found: set[str] = set()
     token = None
     while True:
         page = client.search_runs([experiment], page_token=token, max_results=1000)
-        found |= {run.data.tags[_MARK] for run in page if _MARK in run.data.tags}
+        for run in page:
+            if _MARK not in run.data.tags:
+                continue
+            if run.info.status == "RUNNING":
+                client.delete_run(run.info.run_id)
+            else:
+                found.add(run.data.tags[_MARK])
         token = page.token
         if not token:
             return found

@@ -37,7 +37,7 @@ def write_text(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def no_room(error: BaseException) -> bool:
+def no_room(error: BaseException | None) -> bool:
     """Whether writing failed for a full disk or one that is only read, whoever wrote."""
     if isinstance(error, sqlite3.OperationalError):
         return (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _SQLITE_NO_ROOM

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from advisor.errors import OutputError
 from harness.closing import Closing
+from harness.files import no_room
 from harness.records import SETTLED, RunRecord
 
 _LOCK_SECONDS = 60  # how long a writer waits for another one
@@ -105,6 +106,8 @@ class Store(Closing):
         try:
             self._migrate()
         except sa.exc.DatabaseError as error:
+            if isinstance(error, sa.exc.OperationalError) and no_room(error.orig):
+                raise self._unwritable(error) from None
             raise OutputError(
                 f"{self.url} cannot be used as a store of records ({error.orig}). "
                 "Name another folder with --out."

@@ -1,6 +1,6 @@
 """Puts the formulas together: what a strategy costs in a situation, and whether that is possible."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from advisor.costs.compute import request_flops, rows_sent, training_flops
@@ -33,8 +33,21 @@ LOADING_BYTES_PER_SECOND = 1e9
 """From disk to device; an NVMe disk reads a few times as fast."""
 
 
-class Training(NamedTuple):
-    """Cost of adapting once (or `Workload.trials` times).
+class _Use(NamedTuple):
+    """What of a situation costs depend on besides network, devices and work.
+
+    Attributes:
+        price: Of the API that hosts the model; None where it runs on own hardware.
+    """
+
+    price: ApiPrice | None
+    tasks_served: int
+    budget_hours: float | None
+    latency_ms: float | None
+
+
+class Training:
+    """Cost of adapting once (or `Workload.trials` times); worked out when it is asked for.
 
     Attributes:
         memory: At the peak, with the batch of the workload.
@@ -44,16 +57,67 @@ class Training(NamedTuple):
         trained_parameters: Numbers changed or added.
     """
 
-    memory: Memory
-    least_memory_bytes: float
-    flops: float
-    seconds: float
-    usd: float | None
-    trained_parameters: float
+    def __init__(self, plan: Plan, hardware: Hardware) -> None:
+        self._plan, self._hardware = plan, hardware
+        self.trained_parameters = plan.trained
+
+    @cached_property
+    def _bytes(self) -> tuple[Memory, float]:
+        return training_memory(self._plan, self._hardware)
+
+    @property
+    def memory(self) -> Memory:
+        return self._bytes[0]
+
+    @property
+    def least_memory_bytes(self) -> float:
+        return self._bytes[1]
+
+    @cached_property
+    def flops(self) -> float:
+        return training_flops(self._plan)
+
+    @cached_property
+    def seconds(self) -> float:
+        plan, hardware, work = self._plan, self._hardware, self._plan.work
+        weights = plan.shape.params * hardware.weight_bytes
+        loading = weights / LOADING_BYTES_PER_SECOND if self.flops else 0.0
+        steps = work.trials * work.passes(plan.traits) * work.examples / work.batch_size
+        passes = 3 * steps if plan.traits.needs_gradients else 0.0
+        launching = passes * plan.shape.layers * hardware.seconds_per_layer
+        return max(self.flops / hardware.speed, launching) + loading
+
+    @property
+    def usd(self) -> float | None:
+        return self._hardware.usd(self.seconds * self._hardware.devices)
 
 
-class Serving(NamedTuple):
-    """Cost of using the result.
+class _TrainingByApi(Training):
+    """Somebody else runs the body, as fast as the devices assumed here, and charges per token."""
+
+    def __init__(self, plan: Plan, price: ApiPrice, hardware: Hardware) -> None:
+        super().__init__(plan, hardware)
+        self._price = price
+
+    @cached_property
+    def _bytes(self) -> tuple[Memory, float]:
+        return Memory(features=feature_bytes(self._plan)), 0.0
+
+    @cached_property
+    def seconds(self) -> float:
+        return self.flops / self._hardware.speed
+
+    @property
+    def usd(self) -> float | None:
+        plan = self._plan
+        rows = rows_sent(plan)
+        return self._price.usd(rows * (plan.prompt + plan.work.tokens), rows * plan.answer)
+
+
+class Serving:
+    """Cost of using the result; worked out when it is asked for.
+
+    On own hardware: compute-bound for the prompt, bound by reading weights for each new token.
 
     Attributes:
         memory: While one request is answered; nothing where somebody else hosts the model.
@@ -64,16 +128,71 @@ class Serving(NamedTuple):
         hosting_usd_per_month: Devices that hold the model all month, per task served.
     """
 
-    memory: Memory
-    prompt_tokens: float
-    flops: float
-    latency_seconds: float | None
-    usd_per_1000: float | None
-    hosting_usd_per_month: float | None
+    def __init__(self, plan: Plan, hardware: Hardware, tasks_served: int) -> None:
+        self._plan, self._hardware, self._tasks_served = plan, hardware, tasks_served
+        self.prompt_tokens = plan.prompt
+
+    @cached_property
+    def memory(self) -> Memory:
+        return serving_memory(self._plan, self._hardware, self._tasks_served)
+
+    @cached_property
+    def flops(self) -> float:
+        return request_flops(self._plan)
+
+    @cached_property
+    def latency_seconds(self) -> float | None:
+        plan, hardware = self._plan, self._hardware
+        bandwidth = hardware.devices * hardware.bandwidth
+        reading = plan.shape.params * hardware.weight_bytes / bandwidth
+        launching = plan.shape.layers * hardware.seconds_per_layer
+        latency = max(self.flops / hardware.speed, reading, launching)
+        if plan.work.generates:
+            latency += plan.answer * max(reading + self.memory.cache / bandwidth, launching)
+        return latency
+
+    @property
+    def usd_per_1000(self) -> float | None:
+        hardware = self._hardware
+        one = hardware.usd(self.flops / (hardware.flops_per_second * hardware.utilization))
+        return None if one is None else 1000 * one
+
+    @property
+    def hosting_usd_per_month(self) -> float | None:
+        devices = self._hardware.devices_for(self.memory.total - self.memory.overhead)
+        month = self._hardware.usd(HOURS_A_MONTH * 3600 * devices)
+        return None if month is None else month / self._tasks_served
 
 
-class Costs(NamedTuple):
-    """What one strategy costs. Immutable; bytes, seconds, floating-point operations, US dollars.
+class _ServingByApi(Serving):
+    """Somebody else hosts the model and charges per token."""
+
+    def __init__(self, plan: Plan, price: ApiPrice, hardware: Hardware) -> None:
+        super().__init__(plan, hardware, tasks_served=1)
+        self._price = price
+
+    @cached_property
+    def memory(self) -> Memory:
+        return Memory()
+
+    @cached_property
+    def latency_seconds(self) -> float | None:
+        return None
+
+    @property
+    def usd_per_1000(self) -> float | None:
+        plan = self._plan
+        return 1000 * self._price.usd(plan.prompt + plan.work.tokens, plan.answer)
+
+    @property
+    def hosting_usd_per_month(self) -> float | None:
+        return 0.0
+
+
+class Costs:
+    """What one strategy costs; bytes, seconds, floating-point operations, US dollars.
+
+    Most questions need few of these numbers, so each is worked out when it is asked for.
 
     Attributes:
         fits: Whether memory, hours and latency suffice; reason: what does not, else "".
@@ -82,14 +201,41 @@ class Costs(NamedTuple):
         price_note: What that costs, and where and when the price was read.
     """
 
-    strategy: str
-    training: Training
-    serving: Serving
-    artefact_bytes: float
-    fits: bool
-    reason: str
-    hardware: str
-    price_note: str
+    def __init__(self, plan: Plan, hardware: Hardware, use: _Use) -> None:
+        self.strategy = plan.traits.id
+        self._plan, self._hardware, self._use = plan, hardware, use
+        self.training: Training
+        self.serving: Serving
+        if use.price is None:
+            self.training = Training(plan, hardware)
+            self.serving = Serving(plan, hardware, use.tasks_served)
+        else:
+            self.training = _TrainingByApi(plan, use.price, hardware)
+            self.serving = _ServingByApi(plan, use.price, hardware)
+
+    @property
+    def artefact_bytes(self) -> float:
+        return artefact_bytes(self._plan, self._hardware)
+
+    @cached_property
+    def reason(self) -> str:
+        if self._use.price is not None:
+            return ""
+        return _obstacle(self._use, self.training, self.serving, self._hardware)
+
+    @property
+    def fits(self) -> bool:
+        return not self.reason
+
+    @property
+    def hardware(self) -> str:
+        if self._use.price is not None:
+            return "an API"
+        return f"{self._hardware.devices} x {self._hardware.name}"
+
+    @property
+    def price_note(self) -> str:
+        return self._hardware.price_note if self._use.price is None else self._use.price.note
 
     def to_dict(self) -> dict[str, object]:
         """Plain numbers, JSON-ready."""
@@ -119,19 +265,6 @@ class Costs(NamedTuple):
             "hardware": self.hardware,
             "price_note": self.price_note,
         }
-
-
-class _Use(NamedTuple):
-    """What of a situation costs depend on besides network, devices and work.
-
-    Attributes:
-        price: Of the API that hosts the model; None where it runs on own hardware.
-    """
-
-    price: ApiPrice | None
-    tasks_served: int
-    budget_hours: float | None
-    latency_ms: float | None
 
 
 def estimate(
@@ -165,25 +298,7 @@ def estimate(
 @lru_cache(maxsize=256)
 def _estimate(traits: Traits, shape: Shape, hardware: Hardware, work: Workload, use: _Use) -> Costs:
     """Remembered: who asks what would change the answer changes things that cost nothing, too."""
-    plan = plan_of(traits, shape, work)
-    where, price_note = f"{hardware.devices} x {hardware.name}", hardware.price_note
-    if use.price is None:
-        training = _training(plan, hardware)
-        serving = _serving(plan, hardware, use.tasks_served)
-        reason = _obstacle(use, training, serving, hardware)
-    else:
-        training, serving = _training_by_api(plan, use.price, hardware), _api(plan, use.price)
-        where, price_note, reason = "an API", use.price.note, ""
-    return Costs(
-        strategy=traits.id,
-        training=training,
-        serving=serving,
-        artefact_bytes=artefact_bytes(plan, hardware),
-        fits=not reason,
-        reason=reason,
-        hardware=where,
-        price_note=price_note,
-    )
+    return Costs(plan_of(traits, shape, work), hardware, use)
 
 
 def break_even(
@@ -205,7 +320,7 @@ def break_even(
         return None
     if trained.training.usd is None or trained.serving.usd_per_1000 is None:
         return None
-    prompted = _serving(plan, hardware, facts.tasks_served)
+    prompted = Serving(plan, hardware, facts.tasks_served)
     assert prompted.usd_per_1000 is not None
     assert trained.serving.hosting_usd_per_month is not None
     a_month = trained.training.usd / MONTHS
@@ -224,75 +339,6 @@ def break_even(
             f"a prompt of {format_count(plan.prompt)} tokens that is computed anew for every request; one "
             f"training spread over {MONTHS} months; API at {price.note}"
         ),
-    )
-
-
-def _training(plan: Plan, hardware: Hardware) -> Training:
-    shape, work = plan.shape, plan.work
-    flops = training_flops(plan)
-    loading = shape.params * hardware.weight_bytes / LOADING_BYTES_PER_SECOND if flops else 0.0
-    steps = work.trials * work.passes(plan.traits) * work.examples / work.batch_size
-    passes = 3 * steps if plan.traits.needs_gradients else 0.0
-    seconds = (
-        max(flops / hardware.speed, passes * shape.layers * hardware.seconds_per_layer) + loading
-    )
-    memory, least = training_memory(plan, hardware)
-    return Training(
-        memory=memory,
-        least_memory_bytes=least,
-        flops=flops,
-        seconds=seconds,
-        usd=hardware.usd(seconds * hardware.devices),
-        trained_parameters=plan.trained,
-    )
-
-
-def _training_by_api(plan: Plan, price: ApiPrice, hardware: Hardware) -> Training:
-    """Somebody else runs the body, as fast as the devices assumed here, and charges per token."""
-    rows, flops = rows_sent(plan), training_flops(plan)
-    return Training(
-        memory=Memory(features=feature_bytes(plan)),
-        least_memory_bytes=0.0,
-        flops=flops,
-        seconds=flops / hardware.speed,
-        usd=price.usd(rows * (plan.prompt + plan.work.tokens), rows * plan.answer),
-        trained_parameters=plan.trained,
-    )
-
-
-def _serving(plan: Plan, hardware: Hardware, tasks_served: int) -> Serving:
-    """On own hardware: compute-bound for the prompt, bound by reading weights for each new token."""
-    shape = plan.shape
-    flops = request_flops(plan)
-    memory = serving_memory(plan, hardware, tasks_served)
-    bandwidth = hardware.devices * hardware.bandwidth
-    reading = shape.params * hardware.weight_bytes / bandwidth
-    launching = shape.layers * hardware.seconds_per_layer
-    latency = max(flops / hardware.speed, reading, launching)
-    if plan.work.generates:
-        latency += plan.answer * max(reading + memory.cache / bandwidth, launching)
-    per_request = hardware.usd(flops / (hardware.flops_per_second * hardware.utilization))
-    devices = hardware.devices_for(memory.total - memory.overhead)
-    month = hardware.usd(HOURS_A_MONTH * 3600 * devices)
-    return Serving(
-        memory=memory,
-        prompt_tokens=plan.prompt,
-        flops=flops,
-        latency_seconds=latency,
-        usd_per_1000=None if per_request is None else 1000 * per_request,
-        hosting_usd_per_month=None if month is None else month / tasks_served,
-    )
-
-
-def _api(plan: Plan, price: ApiPrice) -> Serving:
-    """Somebody else hosts the model and charges per token."""
-    return Serving(
-        memory=Memory(),
-        prompt_tokens=plan.prompt,
-        flops=request_flops(plan),
-        latency_seconds=None,
-        usd_per_1000=1000 * price.usd(plan.prompt + plan.work.tokens, plan.answer),
-        hosting_usd_per_month=0.0,
     )
 
 

@@ -17,7 +17,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from advisor.errors import ModelError, SpecError
 from harness.backbones.base import ModelFacts, Progress
 from harness.backbones.decoder_tokens import pad
-from harness.backbones.token_batches import token_batches
+from harness.backbones.token_batches import fill
 
 BATCH_TOKENS = 4096
 
@@ -86,19 +86,20 @@ class Cloze:
                 "tokens; use fewer or shorter demonstrations"
             )
         device = self._model.device
-        found = np.zeros((len(rows), len(targets)))
-        for batch in token_batches(lengths, tokens=BATCH_TOKENS):
-            ids, real = pad(
-                [rows[row] for row in batch], device, left=False, fill=self._tokenizer.pad_token_id
-            )
+
+        def scored(batch: np.ndarray) -> np.ndarray:
+            padding = self._tokenizer.pad_token_id
+            ids, real = pad([rows[row] for row in batch], device, left=False, fill=padding)
             logits = self._model(input_ids=ids, attention_mask=real.long()).logits
             # a text may hold gaps of its own: those of the label are the last
             places = torch.stack([(row == mask).nonzero()[-size:, 0] for row in ids])
             gaps = logits[torch.arange(len(batch), device=device)[:, None], places]
             logs = gaps.float().log_softmax(-1).cpu()
             each = torch.stack([logs[:, place, targets[:, place]] for place in range(size)])
-            found[batch] = each.sum(dim=0).double().numpy()
-        return found
+            return each.sum(dim=0).double().numpy()
+
+        found = np.zeros((len(rows), len(targets)))
+        return fill(found, scored, lengths, tokens=BATCH_TOKENS)
 
     def _row(self, text: str, size: int) -> list[int]:
         """Token ids with gaps behind the text and the special tokens around both."""

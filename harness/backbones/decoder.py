@@ -27,7 +27,7 @@ from harness.backbones.label_scoring import LabelTree, layer_kinds, tail_logits
 from harness.backbones.shared_prefix import compute_prefix
 from harness.backbones.text_generation import TextGenerationTrainee, write
 from harness.backbones.text_to_text import LastTokenClassifier, TextToTextTrainee
-from harness.backbones.token_batches import token_batches
+from harness.backbones.token_batches import fill
 from harness.tasks.base import Task
 
 DEFAULT_MAX_TOKENS = 512
@@ -103,34 +103,35 @@ class DecoderBackbone(FrozenModel):
         assert self.max_tokens is not None
         rows = self.tokens.within(inputs, self.max_tokens, self.facts.window)
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        features = np.zeros((len(rows), sum(map(self.view_width, views))), dtype=np.float32)
-        done, earlier = 0, any(view.layer != -1 for view in views)
-        for batch in token_batches(lengths, tokens=self._batch_tokens()):
-            ids, real = pad([rows[row] for row in batch], self.device, left=False)
-            output = self.model.base_model(
-                input_ids=ids,
-                attention_mask=real.long(),
-                output_hidden_states=earlier,
-                use_cache=False,
+        return fill(
+            np.zeros((len(rows), sum(map(self.view_width, views))), dtype=np.float32),
+            lambda batch: self._viewed([rows[row] for row in batch], views),
+            lengths,
+            tokens=self._batch_tokens(),
+            progress=progress,
+        )
+
+    def _viewed(self, rows: Sequence[Sequence[int]], views: Sequence[View]) -> np.ndarray:
+        """The views of one batch of token rows."""
+        ids, real = pad(rows, self.device, left=False)
+        output = self.model.base_model(
+            input_ids=ids,
+            attention_mask=real.long(),
+            output_hidden_states=any(view.layer != -1 for view in views),
+            use_cache=False,
+        )
+        own = real.clone()
+        n_start = len(self.tokens.start)
+        own[:, :n_start] = real.sum(dim=1, keepdim=True) <= n_start  # else nothing is left
+        pooled = [
+            pool(
+                output.last_hidden_state if view.layer == -1 else output.hidden_states[view.layer],
+                own,
+                view.pooling,
             )
-            own = real.clone()
-            n_start = len(self.tokens.start)
-            own[:, :n_start] = real.sum(dim=1, keepdim=True) <= n_start  # else nothing is left
-            pooled = [
-                pool(
-                    output.last_hidden_state
-                    if view.layer == -1
-                    else output.hidden_states[view.layer],
-                    own,
-                    view.pooling,
-                )
-                for view in views
-            ]
-            features[batch] = torch.cat(pooled, dim=1).float().cpu().numpy()
-            done += int(lengths[batch].sum())
-            if progress is not None:
-                progress(done / int(lengths.sum()))
-        return features
+            for view in views
+        ]
+        return torch.cat(pooled, dim=1).float().cpu().numpy()
 
     def earlier_layers(self) -> tuple[int, ...]:
         return tuple(range(self.facts.layers))
@@ -164,8 +165,8 @@ class DecoderBackbone(FrozenModel):
         lengths = np.array([len(row) - shared for row in rows], dtype=np.int64)
         slots = 1 + len(tree.tokens)
         most_rows = BATCH_LOGITS // (slots * self.model.config.vocab_size)
-        done = 0
-        for batch in token_batches(lengths + slots, tokens=self._batch_tokens(), rows=most_rows):
+
+        def scored(batch: np.ndarray) -> np.ndarray:
             ids, real = pad([rows[row][shared:] for row in batch], self.device, left=True)
             logits = tail_logits(
                 self.model,
@@ -176,11 +177,12 @@ class DecoderBackbone(FrozenModel):
                 ancestors=tree.ancestors,
                 prefix=cache,
             )
-            scores[batch] = tree.log_likelihoods(logits).double().cpu().numpy()
-            done += int(lengths[batch].sum())
-            if progress is not None:
-                progress(done / int(lengths.sum()))
-        return scores
+            return tree.log_likelihoods(logits).double().cpu().numpy()
+
+        tokens = self._batch_tokens()
+        return fill(
+            scores, scored, lengths + slots, tokens=tokens, rows=most_rows, progress=progress
+        )
 
     @torch.inference_mode()
     def generate(
@@ -207,11 +209,8 @@ class DecoderBackbone(FrozenModel):
         shared = common_start(rows) if len(rows) > 1 or prefix else 0
         cache = compute_prefix(self.model, rows[0][:shared])
         lengths = np.array([len(row) - shared for row in rows], dtype=np.int64)
-        written, done = [""] * len(rows), 0
-        # every row keeps keys and values of prefix and answer, too
-        for batch in token_batches(
-            lengths + shared + max_new_tokens, tokens=8 * self._batch_tokens()
-        ):
+
+        def said(batch: np.ndarray) -> np.ndarray:
             ids, real = pad([rows[row][shared:] for row in batch], self.device, left=True)
             texts = write(
                 self.model,
@@ -222,12 +221,12 @@ class DecoderBackbone(FrozenModel):
                 prefix=cache,
                 stop=stop,
             )
-            for row, text in zip(batch, texts, strict=True):
-                written[row] = text
-            done += int(lengths[batch].sum())
-            if progress is not None:
-                progress(done / int(lengths.sum()))
-        return written
+            return np.array(texts, dtype=object)
+
+        # every row keeps keys and values of prefix and answer, too
+        kept, tokens = lengths + shared + max_new_tokens, 8 * self._batch_tokens()
+        written = np.empty(len(rows), dtype=object)
+        return fill(written, said, kept, tokens=tokens, progress=progress).tolist()
 
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:
         """Number of tokens of each text without special tokens, int64, shape (n,)."""

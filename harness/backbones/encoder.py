@@ -26,9 +26,8 @@ from harness.backbones.onnx_runtime import (
     exported,
     quantise,
 )
-from harness.backbones.token_batches import token_batches
+from harness.backbones.token_batches import fill
 from harness.backbones.token_heads import token_trainee
-from harness.out_of_memory import in_halves
 from harness.tasks.base import Task
 
 DEFAULT_MAX_TOKENS = 512
@@ -113,20 +112,17 @@ class EncoderBackbone(FrozenModel):
         """
         for view in views:
             self._check_pooling(view.pooling)
-        rows = tokenize(self.tokenizer, inputs, self._longest())
+        rows, place = _distinct(tokenize(self.tokenizer, inputs, self._longest()))
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         width = sum(map(self.view_width, views))
-        features = np.zeros((len(rows), width), dtype=np.float32)
-        done = 0
-        batch_tokens = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])
-        for batch in token_batches(lengths, tokens=batch_tokens):
-            features[batch] = in_halves(
-                lambda part: self._viewed([rows[i] for i in part], views), batch
-            )
-            done += int(lengths[batch].sum())
-            if progress is not None:
-                progress(done / int(lengths.sum()))
-        return features
+        features = fill(
+            np.zeros((len(rows), width), dtype=np.float32),
+            lambda batch: self._viewed([rows[row] for row in batch], views),
+            lengths,
+            tokens=BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"]),
+            progress=progress,
+        )
+        return features[place]
 
     def _viewed(self, rows: Sequence[list[int]], views: Sequence[View]) -> np.ndarray:
         """The views of one batch of token rows."""
@@ -274,6 +270,13 @@ class EncoderBackbone(FrozenModel):
     def _check_pooling(self, pooling: str) -> None:
         if pooling not in self.poolings:
             raise SpecError(f"pooling must be one of {', '.join(self.poolings)}; got {pooling!r}")
+
+
+def _distinct(rows: Sequence[list[int]]) -> tuple[list[list[int]], np.ndarray]:
+    """Token rows without repetitions (short messages often repeat), and where each row is in them."""
+    number: dict[tuple[int, ...], int] = {}
+    place = [number.setdefault(tuple(row), len(number)) for row in rows]
+    return [list(row) for row in number], np.array(place, dtype=np.int64)
 
 
 class LastStates(nn.Module):

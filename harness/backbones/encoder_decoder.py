@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from harness.backbones.heads import pool
 from harness.backbones.seq2seq_scoring import MOST_LOGITS, LabelPaths, write
 from harness.backbones.seq2seq_tokens import GAP, Seq2SeqTokens
 from harness.backbones.seq2seq_trainee import EncoderHeadTrainee, Seq2SeqTrainee
-from harness.backbones.token_batches import token_batches
+from harness.backbones.token_batches import fill
 from harness.tasks.base import Task
 
 DEFAULT_MAX_TOKENS = 512
@@ -111,9 +111,9 @@ class EncoderDecoderBackbone(FrozenModel):
             self._check_pooling(view.pooling)
         assert self.max_tokens is not None
         rows = self.tokens.plain_sources(self.tokens.truncate(inputs, self.max_tokens))
-        features = np.zeros((len(rows), sum(map(self.view_width, views))), dtype=np.float32)
         earlier = any(view.layer != -1 for view in views)
-        for batch, ids, real in self._batches(rows, progress=progress):
+
+        def viewed(ids: torch.Tensor, real: torch.Tensor) -> np.ndarray:
             output = self.model.get_encoder()(
                 input_ids=ids, attention_mask=real.long(), output_hidden_states=earlier
             )
@@ -127,8 +127,10 @@ class EncoderDecoderBackbone(FrozenModel):
                 )
                 for view in views
             ]
-            features[batch] = torch.cat(pooled, dim=1).float().cpu().numpy()
-        return features
+            return torch.cat(pooled, dim=1).float().cpu().numpy()
+
+        features = np.zeros((len(rows), sum(map(self.view_width, views))), dtype=np.float32)
+        return self._fill(features, viewed, rows, progress=progress)
 
     def earlier_layers(self) -> tuple[int, ...]:
         return tuple(range(self.facts.layers))
@@ -155,11 +157,13 @@ class EncoderDecoderBackbone(FrozenModel):
         scores = np.zeros((len(queries), len(labels)), dtype=np.float64)
         rows = self._sources(queries, prefix)
         most_rows = MOST_LOGITS // (paths.inputs.numel() * self.model.config.vocab_size)
-        for batch, ids, real in self._batches(rows, rows_at_once=most_rows, progress=progress):
+
+        def scored(ids: torch.Tensor, real: torch.Tensor) -> np.ndarray:
             states = self.model.get_encoder()(input_ids=ids, attention_mask=real.long())
             logs = paths.log_likelihoods(self.model, states.last_hidden_state, real)
-            scores[batch] = logs.double().cpu().numpy()
-        return scores
+            return logs.double().cpu().numpy()
+
+        return self._fill(scores, scored, rows, rows_at_once=most_rows, progress=progress)
 
     @torch.inference_mode()
     def generate(
@@ -179,13 +183,14 @@ class EncoderDecoderBackbone(FrozenModel):
         Raises:
             SpecError: If a row is longer than learned positions reach.
         """
-        written = [""] * len(queries)
-        for batch, ids, real in self._batches(self._sources(queries, prefix), progress=progress):
+
+        def said(ids: torch.Tensor, real: torch.Tensor) -> np.ndarray:
             states = self.model.get_encoder()(input_ids=ids, attention_mask=real.long())
             texts = write(self.model, self.tokens, states.last_hidden_state, real, max_new_tokens)
-            for row, text in zip(batch, texts, strict=True):
-                written[row] = text.split(stop)[0].strip()
-        return written
+            return np.array([text.split(stop)[0].strip() for text in texts], dtype=object)
+
+        rows = self._sources(queries, prefix)
+        return self._fill(np.empty(len(rows), dtype=object), said, rows, progress=progress).tolist()
 
     def token_counts(self, texts: Sequence[str]) -> np.ndarray:
         """Number of tokens of each text without special tokens, int64, shape (n,)."""
@@ -261,23 +266,26 @@ class EncoderDecoderBackbone(FrozenModel):
         on."""
         return self.facts.window if self.facts.positions == "learned" else None
 
-    def _batches(
+    def _fill(
         self,
+        found: np.ndarray,
+        compute: Callable[[torch.Tensor, torch.Tensor], np.ndarray],
         rows: Sequence[Sequence[int]],
         *,
         rows_at_once: int | None = None,
         progress: Progress | None = None,
-    ) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor]]:
-        """Row numbers, padded tokens and mask; the finished share is told after each batch."""
+    ) -> np.ndarray:
+        """What is computed of the padded tokens and the mask of each batch, row by row."""
+
+        def of(batch: np.ndarray) -> np.ndarray:
+            padding = self.tokens.padding
+            return compute(
+                *pad([rows[row] for row in batch], self.device, left=False, fill=padding)
+            )
+
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
-        tokens, done = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"]), 0
-        for batch in token_batches(lengths, tokens=tokens, rows=rows_at_once):
-            fill = self.tokens.padding
-            ids, real = pad([rows[row] for row in batch], self.device, left=False, fill=fill)
-            yield batch, ids, real
-            done += int(lengths[batch].sum())
-            if progress is not None:
-                progress(done / int(lengths.sum()))
+        tokens = BATCH_TOKENS.get(self.device.type, BATCH_TOKENS["cpu"])
+        return fill(found, of, lengths, tokens=tokens, rows=rows_at_once, progress=progress)
 
     def _check_pooling(self, pooling: str) -> None:
         if pooling not in self.poolings:

@@ -18,6 +18,7 @@ import torch
 from transformers import PreTrainedModel
 
 from advisor.errors import SpecError
+from harness.backbones.last_positions import read_at_the_end
 from harness.backbones.shared_prefix import (
     KeysValues,
     beyond_reach,
@@ -131,21 +132,23 @@ def tail_logits(
     inputs = torch.cat([embeddings, model.get_input_embeddings()(tail)], dim=1)
     asked = 1 + tail.shape[1]
     kept = asked if torch.is_grad_enabled() else _efficient(asked, *inputs.shape[:2])
-    output = model(
-        inputs_embeds=inputs,
-        attention_mask=attention_masks(
-            model,
-            visible,
-            positions,
-            keys_at,
-            inputs.dtype,
-            unreachable=beyond_reach(model, prefix),
-        ),
-        position_ids=positions,
-        past_key_values=prefix_cache(model, prefix),
-        use_cache=False,
-        logits_to_keep=kept,
+    masks = attention_masks(
+        model,
+        visible,
+        positions,
+        keys_at,
+        inputs.dtype,
+        unreachable=beyond_reach(model, prefix),
     )
+    with read_at_the_end(model, kept):
+        output = model(
+            inputs_embeds=inputs,
+            attention_mask=masks,
+            position_ids=positions,
+            past_key_values=prefix_cache(model, prefix),
+            use_cache=False,
+            logits_to_keep=kept,
+        )
     return output.logits[:, -asked:]
 
 

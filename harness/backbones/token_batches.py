@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+
+from harness.out_of_memory import in_halves
+
+Progress = Callable[[float], None]
+"""Called with the share that is done."""
 
 
 def token_batches(
@@ -29,3 +34,31 @@ def token_batches(
         size = size if rows is None else max(1, min(size, rows))
         yield order[start : start + size]
         start += size
+
+
+def fill(
+    found: np.ndarray,
+    compute: Callable[[np.ndarray], np.ndarray],
+    lengths: np.ndarray,
+    *,
+    tokens: int,
+    rows: int | None = None,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """What is computed of every row, batch by batch, in halves where memory is too small.
+
+    Args:
+        found: Gets the results and is returned; first dimension n.
+        compute: Row numbers to an array with one entry a row.
+        lengths, tokens, rows: As of `token_batches`.
+
+    Raises:
+        OutOfMemory: If one row at a time is too much.
+    """
+    done, whole = 0, max(1, int(lengths.sum()))
+    for batch in token_batches(lengths, tokens=tokens, rows=rows):
+        found[batch] = in_halves(compute, batch)
+        done += int(lengths[batch].sum())
+        if progress is not None:
+            progress(done / whole)
+    return found

@@ -139,7 +139,8 @@ def calibrate(
     found = gather(asked, everything, folder, f"harness calibrate --suite {shlex.quote(suite)}")
     write_findings(found, reports, f"suite_{file.stem}")
     if not no_fit:
-        _fit(evidence or (*everywhere(), *([to] if to else [])), artefact, reports)
+        known = evidence or (*everywhere(), *([to] if to else []))
+        _fit(known, artefact, reports, brief=asked.validation == "brief")
     for problem in problems:
         click.echo(f"harness: {problem}", err=True)
     return 1 if problems else 0
@@ -156,7 +157,9 @@ def _enough(cells: int | None, time: str | None) -> Callable[[int], bool]:
     return lambda started: started >= most or monotonic() >= until
 
 
-def _fit(evidence: tuple[Path, ...], artefact: Path | None, reports: Path) -> None:
+def _fit(
+    evidence: tuple[Path, ...], artefact: Path | None, reports: Path, *, brief: bool = False
+) -> None:
     from advisor.learned import artefact as installed
     from harness.evidence.load import load
     from harness.fit.calibrate import calibrate as fit
@@ -164,7 +167,13 @@ def _fit(evidence: tuple[Path, ...], artefact: Path | None, reports: Path) -> No
     target = Path(installed.PATH).parent if artefact is None else artefact
     for folder in (target, reports):
         folder.mkdir(parents=True, exist_ok=True)
-    result = fit(load(evidence or None), target, reports, lambda said: click.echo(said, err=True))
+    result = fit(
+        load(evidence or None),
+        target,
+        reports,
+        lambda said: click.echo(said, err=True),
+        brief=brief,
+    )
     scores = result["sources_out"]["model"]
     click.echo(
         f"regret on left-out sources {scores['regret']:.2f} plain, {scores['regret_balanced']:.2f} "

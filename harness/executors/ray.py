@@ -7,6 +7,7 @@ Source: Ray Core, "Task fault tolerance": a task whose worker or node died is re
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from concurrent.futures import Future
 from typing import Any
@@ -19,6 +20,8 @@ from harness.executors.work import Prepared, work_on
 from harness.records import RunRecord
 from harness.storage import Storage
 
+_OBJECT_BYTES = 100 * 2**20  # of shared memory: a trial is described in kilobytes and answers so
+
 
 class RayExecutor(Executor):
     """Every trial a Ray task with its own resources.
@@ -28,7 +31,7 @@ class RayExecutor(Executor):
 
     Raises:
         MissingExtra: If Ray is not installed.
-        OutputError: If there is no cluster at the address.
+        OutputError: If there is no cluster at the address, or none can be started.
     """
 
     def __init__(self, resources: Resources) -> None:
@@ -41,19 +44,7 @@ class RayExecutor(Executor):
         self._ray = ray
         self._started = not ray.is_initialized()
         if self._started:
-            try:
-                ray.init(
-                    address=resources.address,
-                    num_cpus=None if resources.address else resources.jobs,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-            except (ConnectionError, ValueError) as error:
-                first = str(error).splitlines()[0]
-                raise OutputError(
-                    f"no Ray cluster at {resources.address or 'this machine'} ({first}). "
-                    "Write --executor ray for one on this machine."
-                ) from None
+            _join(ray, resources) if resources.address else _start(ray, resources.jobs)
         self._task = ray.remote(_work).options(
             num_cpus=resources.cpus,
             num_gpus=resources.gpus,
@@ -113,13 +104,51 @@ class RayExecutor(Executor):
         elif isinstance(error, self._ray.exceptions.RayTaskError):
             told.set_exception(error.cause if isinstance(error.cause, Exception) else error)
         else:
-            first = str(error).strip().splitlines()[0]
             told.set_exception(
                 WorkFailed(
-                    f"a trial was lost with its worker and every repeat of it ({first}); what is "
+                    "a trial was lost with its worker and every repeat of it "
+                    f"({_first_line(error)}); what is "
                     "finished is kept. Run the same command to go on."
                 )
             )
+
+
+def _join(ray: Any, resources: Resources) -> None:
+    """Raises: OutputError: If there is no cluster at the address."""
+    try:
+        ray.init(address=resources.address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise OutputError(
+            f"no Ray cluster at {resources.address} ({_first_line(error)}). "
+            "Write --executor ray for one on this machine."
+        ) from None
+
+
+def _start(ray: Any, jobs: int | None) -> None:
+    """A cluster of this machine alone, without its web page and without reports to its makers.
+
+    Raises:
+        OutputError: If its processes do not come up.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray.init(
+            num_cpus=jobs,
+            include_dashboard=False,
+            object_store_memory=_OBJECT_BYTES,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as error:  # Ray raises no kind of its own here
+        raise OutputError(
+            f"Ray did not start on this machine ({_first_line(error)}). A node gives up when its "
+            "processes are not ready within 15 seconds: run the same command again once the "
+            "machine is less busy, or write --executor local."
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _work(spec: TrialSpec, threads: int) -> TrialDone:

@@ -25,10 +25,20 @@ from harness.fit.validate import (
 
 MOST_ECE = 0.08
 """Expected calibration error above which no probability is shown."""
+_BRIEF = (
+    "A brief validation: sources were left out, one by one, with tuning nested inside, and nothing "
+    "else. `harness calibrate --evidence-only` also leaves out data sets, and takes parts of the "
+    "model away."
+)
 
 
 def calibrate(
-    rows: Sequence[Row], artefact: Path, reports: Path, say: Callable[[str], None]
+    rows: Sequence[Row],
+    artefact: Path,
+    reports: Path,
+    say: Callable[[str], None],
+    *,
+    brief: bool = False,
 ) -> dict[str, Any]:
     """Validate, fit, and write artefact and report. The same rows give the same files.
 
@@ -36,6 +46,7 @@ def calibrate(
         rows: Evidence.
         artefact, reports: Folders to write to.
         say: Told what is being done.
+        brief: Leave out sources alone, on which the verdict rests, and skip what is only told.
 
     Returns:
         What the report says.
@@ -49,16 +60,19 @@ def calibrate(
     say(f"{len(asked)} cases in {len(several)} contexts")
     folds = Folds(lines)
     left = leave_sources_out(folds, asked, say)
-    data_left = leave_data_out(several, say)
     say("rivals")
     result: dict[str, Any] = {
         "sources_out": summary(left, with_rivals(left, asked)),
-        "data_out": summary(data_left, with_rivals(data_left, asked, by_data=True)),
         "orientation": orientation(rows, asked, folds, left),
         "with_unfinished": scored(with_unfinished(rows), asked, folds, left),
-        "ablations": ablations(several, left, say),
         "pairs": pairs(asked),
     }
+    if brief:
+        result["remarks"] = [_BRIEF]
+    else:
+        data_left = leave_data_out(several, say)
+        result["data_out"] = summary(data_left, with_rivals(data_left, asked, by_data=True))
+        result["ablations"] = ablations(several, left, say)
     say("the fit to everything")
     setting = tuned(folds, asked)
     result["settings"] = {

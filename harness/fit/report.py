@@ -76,18 +76,21 @@ def publish(folder: Path, result: dict[str, Any]) -> None:
 
 def build(result: dict[str, Any]) -> Page:
     """The report of a calibration."""
-    sources, data = result["sources_out"], result["data_out"]
+    sources = result["sources_out"]
+    parts = {"sources left out": sources}
+    if "data_out" in result:
+        parts["data sets left out"] = result["data_out"]
     return Page(
         list(_lead(result)),
         [
             _choices("Choosing, whole sources left out", sources),
             _paired("Ours minus theirs, whole sources left out", sources),
-            _choices("Choosing, whole data sets left out", data),
+            *(_choices(f"Choosing, whole {one}", parts[one]) for one in list(parts)[1:]),
             _orientation(result["orientation"]),
-            _probabilities(sources, data),
+            _probabilities(parts),
             _reliability(sources),
             *_savings(sources),
-            _ablations(result),
+            *([_ablations(result)] if "ablations" in result else []),
             *(
                 _parts(f"By {title}", sources[f"by_{name}"])
                 for name, title in (
@@ -133,8 +136,8 @@ def _lead(result: dict[str, Any]) -> Iterator[str]:
     )
     yield (
         "Stated sizes of rules and starting values of the settings were chosen by people who know "
-        "this evidence; some rules were read from tables that are part of it. The ablations say what "
-        "is left without those."
+        "this evidence; some rules were read from tables that are part of it."
+        + (" The ablations say what is left without those." if "ablations" in result else "")
     )
     verdict = "may" if result["validation"]["passed"] else "must not"
     yield f"By these scores `advise` {verdict} show probabilities: {result['validation']['why']}."
@@ -197,27 +200,26 @@ def _short_choice(scores: dict[str, float]) -> list[str]:
     ]
 
 
-def _probabilities(sources: dict[str, Any], data: dict[str, Any]) -> Sheet:
+def _probabilities(parts: dict[str, dict[str, Any]]) -> Sheet:
     rows = []
+    several = parts.values()
     for title, name in (
         ("log loss", "log_loss"), ("log loss, balanced", "log_loss_balanced"),
         ("log loss of an even guess", "log_loss_uniform"),
         ("log loss of base rates", "log_loss_base_rate"), ("Brier score", "brier"),
         ("expected calibration error", "ece"),
     ):  # fmt: skip
-        rows.append([title, *(f"{part['probability'][name]:.3f}" for part in (sources, data))])
+        rows.append([title, *(f"{part['probability'][name]:.3f}" for part in several)])
     for title, name in (("even guess", "against_uniform"), ("base rates", "against_base_rate")):
-        gaps = [_gap(part["probability"][name]) for part in (sources, data)]
+        gaps = [_gap(part["probability"][name]) for part in several]
         rows.append([f"log loss minus that of {title}", *(f"{gap[0]} ({gap[1]})" for gap in gaps)])
     for title, name in (
         ("80% intervals that hold", "coverage"), ("the same, balanced", "coverage_balanced"),
     ):  # fmt: skip
-        rows.append([title, *(f"{part['coverage'][name]:.2f}" for part in (sources, data))])
-    widths = [f"{part['coverage']['median_width']:.1f}" for part in (sources, data)]
+        rows.append([title, *(f"{part['coverage'][name]:.2f}" for part in several)])
+    widths = [f"{part['coverage']['median_width']:.1f}" for part in several]
     rows.append(["median width of an interval, points", *widths])
-    return Sheet(
-        "Probabilities and intervals", ["", "sources left out", "data sets left out"], rows
-    )
+    return Sheet("Probabilities and intervals", ["", *parts], rows)
 
 
 def _reliability(part: dict[str, Any]) -> Sheet:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from harness.report import wording
-from harness.report.parts import Curve, Point
+from harness.report.parts import Band, Curve, Point
 
 INSET = 2.0
 """Per cent of the width kept free at both sides, for marks and labels at the ends."""
@@ -124,6 +124,25 @@ class Panel:
     last_step: str
 
 
+@dataclass(frozen=True)
+class BandPanel:
+    """Predicted scores of one strategy: a line in its interval, a dot per trial.
+
+    Places in per cent of width and pixels of height; `full` marks all examples there are.
+    """
+
+    label: str
+    title: str
+    description: str
+    height: int
+    middle: tuple[tuple[float, float], ...]
+    band: tuple[tuple[float, float], ...]
+    seen: tuple[tuple[float, float], ...]
+    full: float
+    y_ticks: tuple[Tick, ...]
+    x_ends: tuple[str, str]
+
+
 def score_chart(
     points: tuple[Point, ...], metric: str, target: float | None = None
 ) -> ScoreChart | None:
@@ -235,6 +254,44 @@ def curve_panels(curves: tuple[Curve, ...]) -> tuple[Panel, ...]:
             )
         )
     return tuple(panels)
+
+
+def band_panels(bands: tuple[Band, ...], metric: str) -> tuple[BandPanel, ...]:
+    """One panel per strategy; they share both axes, sizes on a logarithmic one."""
+    if not bands:
+        return ()
+    rows = [row for band in bands for row in band.predicted]
+    seen = [one for band in bands for one in band.seen]
+    scores = [value for _, *row in rows for value in row] + [score for _, score in seen]
+    ticks = round_values(min(scores), max(scores), metric, aim=4)
+    sizes = [n for n, *_ in rows] + [n for n, _ in seen]
+    first, last = math.log(min(sizes)), math.log(max(sizes))
+
+    def across(examples: float) -> float:
+        return _across(math.log(examples), first, last)
+
+    def down(score: float) -> float:
+        return _down(score, ticks[0], ticks[-1], PANEL_HEIGHT)
+
+    return tuple(
+        BandPanel(
+            label=band.label,
+            title=f"Predicted scores of {band.label}",
+            description="; ".join(
+                f"{n:,.0f} examples: {wording.score(metric, score)}"
+                for n, _, score, _ in band.predicted
+            ),
+            height=PANEL_HEIGHT,
+            middle=tuple((across(n), down(score)) for n, _, score, _ in band.predicted),
+            band=tuple((across(n), down(low)) for n, low, _, _ in band.predicted)
+            + tuple((across(n), down(high)) for n, _, _, high in reversed(band.predicted)),
+            seen=tuple((across(n), down(score)) for n, score in band.seen),
+            full=across(band.full),
+            y_ticks=tuple(Tick(down(tick), _tick(metric, tick, ticks)) for tick in ticks),
+            x_ends=(f"{min(sizes):,.0f}", f"{max(sizes):,.0f} examples"),
+        )
+        for band in bands
+    )
 
 
 def round_values(low: float, high: float, metric: str, aim: int = 5) -> list[float]:

@@ -114,6 +114,21 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Predicted scores of one strategy: (examples, low, middle, high), examples ascending.
+
+    Attributes:
+        seen: (examples, validation score) of its trials.
+        full: Examples there are; beyond them nothing was measured.
+    """
+
+    label: str
+    predicted: tuple[tuple[float, float, float, float], ...]
+    seen: tuple[tuple[float, float], ...]
+    full: float
+
+
+@dataclass(frozen=True)
 class Notice:
     """Something found in the data; `level` is "note" or "warning"."""
 

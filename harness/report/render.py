@@ -37,7 +37,8 @@ def render(out: Path) -> Path:
         write_text(target, page)
     except OSError as error:
         raise OutputError(
-            f"cannot write {target} ({error.strerror}). Make the folder writable and render again."
+            f"{target} cannot be written ({error.strerror}). Make room or permit writing, then give "
+            "the same command again."
         ) from None
     return target
 
@@ -52,6 +53,7 @@ def to_html(report: Report) -> str:
             score_chart=charts.score_chart(report.points, report.metric, report.target),
             cost_chart=charts.cost_chart(report.points, report.metric),
             panels=charts.curve_panels(report.curves),
+            bands=charts.band_panels(report.search.bands if report.search else (), report.metric),
         )
     )
 

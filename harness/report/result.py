@@ -188,6 +188,73 @@ class Budget(_Part):
     spent: Number = None
 
 
+class Spending(_Part):
+    """The budget of a search: "seconds", "flops" or "trials"."""
+
+    unit: str = "seconds"
+    amount: Number = None
+    spent: Number = None
+
+
+class Tried(_Part):
+    """A trial of a search; `passes` is the share of its epochs or demonstrations."""
+
+    strategy: str = ""
+    settings: Setting = {}
+    examples: Number = None
+    passes: Number = None
+    status: str = ""
+    score: Number = None
+    cost: Number = None
+
+
+class Foreseen(_Part):
+    """A score that the learning curves predict."""
+
+    strategy: str = ""
+    examples: Number = None
+    score: Number = None
+    interval: Interval = None
+    reaches_target: Number = None
+
+
+class Crossing(_Part):
+    before: str = ""
+    after: str = ""
+    examples: Number = None
+    interval: Interval = None
+    probability: Number = None
+    measured: bool = False
+
+
+class Reach(_Part):
+    """The fewest labels with which some strategy more likely than not reaches the target."""
+
+    score: Number = None
+    strategy: str | None = None
+    examples: Number = None
+    looked_up_to: Number = None
+
+
+class Searched(_Part):
+    """What a budgeted search did; docs/search.md lists the parts."""
+
+    ended: str = ""
+    budget: Spending = Spending()
+    tolerance: Number = None
+    dropped: tuple[str, ...] = ()
+    validated: bool = False
+    history: tuple[Tried, ...] = ()
+    level: Number = None
+    p_best: Scores = {}
+    expected_loss: Number = None
+    predicted: Foreseen | None = None
+    crossovers: tuple[Crossing, ...] = ()
+    more_labels: tuple[Foreseen, ...] = ()
+    target: Reach | None = None
+    curves: tuple[Foreseen, ...] = ()
+
+
 class Result(_Part):
     """A finished run."""
 
@@ -207,6 +274,7 @@ class Result(_Part):
     agreement: Agreement | None = None
     target: Number = None
     budget: Budget | None = None
+    search: Searched | None = None
     versions: Setting = {}
     device: Setting = {}
     command: str | None = None

@@ -8,6 +8,7 @@ from harness.report import details, facts, points, tables, wording
 from harness.report.advice import AdviceView, advice_view
 from harness.report.parts import Block, Curve, Fact, Notice, Point, Table
 from harness.report.result import Result
+from harness.report.searched import SearchView, search_view
 from harness.report.verdict import Verdict, verdict
 
 
@@ -20,6 +21,7 @@ class Report:
         points: What the two charts of scores draw.
         scores_said, costs_said: The plain sentences above those charts.
         curves: What the learning curves draw; `losses` holds their numbers.
+        search: What a budgeted search did; None for another protocol.
         notices: What the check of the data found.
         fairness: The protocol.
     """
@@ -43,6 +45,7 @@ class Report:
     losses: Block | None
     recalls: Block | None
     estimates: Block | None
+    search: SearchView | None
     notices: tuple[Notice, ...]
     fairness: tuple[Fact, ...]
     command: str
@@ -71,6 +74,7 @@ def build(result: Result) -> Report:
         losses=details.losses(result),
         recalls=details.recalls(result),
         estimates=details.estimates(result),
+        search=search_view(result),
         notices=_notices(result),
         fairness=facts.fairness(result),
         command=result.command or "",

@@ -17,25 +17,40 @@ class TrialCosts:
     """Expected cost of trials in one unit.
 
     Args:
-        guess: Of a trial before any was measured, in any unit that is right up to a factor for
-            each strategy.
+        guess: Of one of so many trials that share their work, before any was measured; in any unit
+            that is right up to a factor for each strategy.
+        together: Strategy -> trials that can be expected to share.
     """
 
-    def __init__(self, guess: Callable[[Choice], float], unit: Unit = "seconds") -> None:
-        self._guess, self._unit = guess, unit
+    def __init__(
+        self,
+        guess: Callable[[Choice, int], float],
+        together: Callable[[str], int],
+        unit: Unit = "seconds",
+    ) -> None:
+        self._guess, self._together, self._unit = guess, together, unit
         self._ratios: dict[str, list[float]] = {}
 
     def expect(self, choice: Choice) -> float:
-        if self._unit == "trials":
-            return 1.0
-        known = self._ratios.get(choice.strategy)
-        return self._guess(choice) * (statistics.median(known[-_LAST:]) if known else 1.0)
+        """What the trial will take, all work that is not done yet included."""
+        return self._corrected(choice, 1)
+
+    def price(self, choice: Choice) -> float:
+        """Its share where work is done once for several trials."""
+        return self._corrected(choice, self._together(choice.strategy))
 
     def learn(self, choice: Choice, cost: float) -> None:
         """A trial was measured."""
-        guess = self._guess(choice)
+        guess = self._guess(choice, 1)
         if guess > 0:
             self._ratios.setdefault(choice.strategy, []).append(cost / guess)
+
+    def _corrected(self, choice: Choice, together: int) -> float:
+        if self._unit == "trials":
+            return 1.0
+        known = self._ratios.get(choice.strategy)
+        ratio = statistics.median(known[-_LAST:]) if known else 1.0
+        return self._guess(choice, together) * ratio
 
 
 def spent_on(happened: Happened, unit: Unit, flops_per_second: float) -> float:

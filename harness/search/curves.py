@@ -3,14 +3,15 @@
 The score of a setting a of strategy s, on the logit scale, at x = log2(training rows / all training
 rows), is one Gaussian process:
 
-    f(a, x) = level + d_s + h_a + (b + g_s + g_a + advisor_s) x + u_s(x) + w_a(x)
+    f(a, x) = level + d_s + h_a + (b + g_s + g_a + advisor_s) x + v(x) + u_s(x) + w_a(x)
 
 `d_s` are differences between strategies with mean and covariance of the advisor's posterior, `h_a`
-differences between settings; all of them stand for the full size x = 0. `u` and `w` are Wiener
-processes in |x| away from it: curves may bend, and what is said of sizes far from the measured ones
-is uncertain. A power law of the error is a straight line here once the score is high, and a
-saturating one bends. A validation score adds binomial noise of its rows, of which a share is common
-to all trials (they validate on the same rows), and the noise of training.
+differences between settings; all of them stand for the full size x = 0. `v`, `u` and `w` are Wiener
+processes in |x| away from it: curves may bend, all of them together, those of a strategy, or one by
+itself, and what is said of sizes far from the measured ones is uncertain. A power law of the error is
+a straight line here once the score is high, and a saturating one bends. A validation score adds
+binomial noise of its rows, of which a share is common to all trials (they validate on the same rows),
+and the noise of training.
 
 Sources: Rasmussen and Williams 2006, Gaussian Processes for Machine Learning, section 2.2; Swersky,
 Snoek and Adams 2014, Freeze-Thaw Bayesian Optimization (a process over curves); Viering and Loog
@@ -58,8 +59,9 @@ class Scales(NamedTuple):
         strategy, setting: Of differences between strategies and settings, beside the advisor's.
         rise, slope: Mean and deviation of the common gain per doubling of the rows.
         slope_strategy, slope_setting: Of the gain's differences.
-        bend_strategy, bend_setting: Of the Wiener processes, per square root of a doubling.
+        bend, bend_strategy, bend_setting: Of the Wiener processes, per square root of a doubling.
         training: Of repeating a training; shared: share of the binomial variance that is common.
+        rows: Of what a set of rows shifts all its scores by, beside the binomial share.
         passes, passes_rise: Deviation and mean of the gain per doubling of epochs or demonstrations.
     """
 
@@ -72,10 +74,12 @@ class Scales(NamedTuple):
     slope: float = 0.15
     slope_strategy: float = 0.12
     slope_setting: float = 0.08
+    bend: float = 0.1
     bend_strategy: float = 0.1
     bend_setting: float = 0.15
     training: float = 0.1
     shared: float = 0.5
+    rows: float = 0.3
     passes: float = 0.2
     passes_rise: float = 0.2
 
@@ -146,7 +150,7 @@ class Curves:
         self._root = self._weights = np.empty(0)
         if not seen:
             return
-        values, noise = _observed(seen, scales)
+        values, noise = observed(seen, scales)
         parts = parts or layout(prior, self._points, self._points)
         self._root = cholesky(covariance_of(parts, scales) + noise, lower=True)
         self._rest = values - self.mean(self._points)
@@ -224,7 +228,7 @@ def layout(prior: Prior, one: Sequence[Point], other: Sequence[Point]) -> Layout
 def covariance_of(parts: Layout, s: Scales) -> Array:
     """The covariance of two lists of points under some scales."""
     slope = s.slope**2 + s.slope_strategy**2 * parts.strategy + s.slope_setting**2 * parts.setting
-    bend = s.bend_strategy**2 * parts.strategy + s.bend_setting**2 * parts.setting
+    bend = s.bend**2 + s.bend_strategy**2 * parts.strategy + s.bend_setting**2 * parts.setting
     return np.asarray(
         s.level**2
         + s.trust**2 * parts.advised
@@ -238,17 +242,34 @@ def covariance_of(parts: Layout, s: Scales) -> Array:
 
 def sampling_noise(scales: Scales, mean: Array, rows: int) -> Array:
     """Variance of a score over so many fresh rows around its true value, shape of `mean`."""
-    share = 1 / (1 + np.exp(-mean))
-    right = share * rows
-    return np.asarray(1 / (right + 0.5) + 1 / (rows - right + 0.5) + scales.training**2)
+    return np.asarray(_binomial(mean, rows) + scales.training**2 + scales.rows**2)
 
 
-def _observed(seen: Sequence[Seen], scales: Scales) -> tuple[Array, Array]:
-    """Empirical logits, shape (n,), and the covariance of their noise, shape (n, n)."""
+def repeat_noise(scales: Scales, mean: Array, rows: int) -> Array:
+    """Variance of one more score over rows that were used before, shape of `mean`: what all scores
+    over these rows have in common moves no comparison."""
+    return np.asarray((1 - scales.shared) * _binomial(mean, rows) + scales.training**2)
+
+
+def _binomial(mean: Array, rows: int) -> Array:
+    right = rows / (1 + np.exp(-mean))
+    return np.asarray(1 / (right + 0.5) + 1 / (rows - right + 0.5))
+
+
+def observed(seen: Sequence[Seen], scales: Scales) -> tuple[Array, Array]:
+    """Empirical logits, shape (n,), and the covariance of their noise, shape (n, n).
+
+    What the scores of a block have in common is one shift of the same size for all of them. Were it
+    larger for the scores that vary more, near 0 and 1, then a rise of the scores could pass for
+    common noise.
+    """
     pairs = [logit(one.score, one.rows) for one in seen]
     values, variances = (np.array(part) for part in zip(*pairs, strict=True))
     blocks = np.array([one.block for one in seen])
-    deviation = np.sqrt(variances)
-    common = scales.shared * np.outer(deviation, deviation) * (blocks[:, None] == blocks[None, :])
+    common = np.zeros((len(seen), len(seen)))
+    for block in np.unique(blocks):
+        here = blocks == block
+        shift = scales.shared * np.median(variances[here]) + scales.rows**2
+        common += shift * np.outer(here, here)
     alone = (1 - scales.shared) * variances + scales.training**2 + _JITTER
     return values, common + np.diag(alone)

@@ -105,7 +105,11 @@ def standing(curves: Curves, settings: Sequence[Point]) -> Standing:
 
 
 def crossovers(
-    curves: Curves, best: Mapping[str, str], sizes: Sequence[float], full: int
+    curves: Curves,
+    best: Mapping[str, str],
+    sizes: Sequence[float],
+    full: int,
+    likely: float = LIKELY,
 ) -> list[Crossover]:
     """Where pairs of strategies, each with its best setting, change places.
 
@@ -113,6 +117,7 @@ def crossovers(
         best: Strategy -> setting.
         sizes: Measured sizes, in examples, ascending.
         full: Examples that x = 0 stands for.
+        likely: Probability from which a crossing is told.
     """
     grid = np.geomspace(sizes[0], 4 * full, 41)
     xs = np.log2(grid / full)
@@ -122,14 +127,15 @@ def crossovers(
     for (i, one), (j, other) in combinations(enumerate(best), 2):
         ahead = drawn[:, i] - drawn[:, j]
         for first, second, sign in ((one, other, 1.0), (other, one, -1.0)):
-            found += _crossing(first, second, sign * ahead, grid, sizes)
+            told = _crossing(first, second, sign * ahead, grid, sizes)
+            found += [one for one in told if one.probability >= likely]
     return found
 
 
 def _crossing(
     before: str, after: str, ahead: Array, grid: Array, sizes: Sequence[float]
 ) -> list[Crossover]:
-    """A crossing from `before` to `after`, if likely: the split of the sizes at which most sizes
+    """A crossing from `before` to `after`, if any draw has one: the split of the sizes at which most sizes
     are led by the right one; `ahead` has shape (draws, sizes)."""
     leads = np.sign(ahead)
     # agreement of every split k: `before` leads below k and `after` from k on
@@ -139,7 +145,7 @@ def _crossing(
     at = agreement.argmax(axis=1)
     inside = (at > 0) & (at < len(grid))
     probability = float(inside.mean())
-    if probability < LIKELY:
+    if not inside.any():
         return []
     low, middle, high = np.quantile(grid[at[inside]], [_ends()[0], 0.5, _ends()[1]])
     within = bool(sizes[0] <= middle <= sizes[-1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from harness.artefacts import artefact_of, keep_artefact
 from harness.bench import ARTEFACTS, Bench, Draw
@@ -40,12 +41,31 @@ class Terms:
     flops_per_second: float = 1.0
 
 
+Guess = Callable[[str, Mapping[str, Setting], int, int], float]
+"""Seconds of a trial of a strategy and setting on so many examples, one of so many that share work."""
+
+
+class Step(NamedTuple):
+    """A trial of the search.
+
+    Attributes:
+        score: On the validation rows; None if it failed.
+        cost: In units of the budget.
+    """
+
+    choice: Choice
+    status: str
+    score: float | None
+    cost: float
+
+
 @dataclass
 class Search:
     """The work of a search.
 
     Attributes:
         outcomes: Strategy -> what came of it.
+        steps: Its trials, in order.
         spent: In units of the budget.
         ended: Why no further trial was run.
     """
@@ -55,8 +75,9 @@ class Search:
     store: Store | Ledger
     terms: Terms
     prior: Prior
-    guess: Callable[[str, Mapping[str, Setting], int], float]
+    guess: Guess
     outcomes: dict[str, StrategyOutcome] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
     spent: float = 0.0
     ended: str = ""
     policy: Policy = field(init=False)
@@ -68,11 +89,13 @@ class Search:
         self._rows = {n: self._training_rows(n) for n in self.sizes}
         self._candidates = {id: Candidates(plan.space(id)) for id in plan.feasible}
         self.outcomes = {id: StrategyOutcome(id) for id in plan.feasible}
-        self._costs = TrialCosts(self._guessed, self.terms.budget.unit)
+        together = {id: max(len(plan.space(id).first), 1) for id in plan.feasible}
+        self._costs = TrialCosts(self._guessed, together.__getitem__, self.terms.budget.unit)
         self.policy = Policy(
             next_setting={id: one.next for id, one in self._candidates.items()},
             rungs=lambda strategy, setting: rungs(self._known(strategy, setting), self.sizes),
             cost=self._costs.expect,
+            price=self._costs.price,
             prior=self.prior,
             scales=fitted_scales(),
             full=plan.examples,
@@ -157,8 +180,10 @@ class Search:
         cost = spent_on(happened, self.terms.budget.unit, self.terms.flops_per_second)
         self.spent += cost
         self._costs.learn(choice, cost)
-        score = self.bench.validation_score(record)[0]
-        self.policy.tell(choice, score if math.isfinite(score) else None)
+        told = self.bench.validation_score(record)[0]
+        score = told if math.isfinite(told) else None
+        self.steps.append(Step(choice, happened.status, score, cost))
+        self.policy.tell(choice, score)
 
     def _leads(self, choice: Choice) -> bool:
         """Whether a trial on everything is now its strategy's best."""
@@ -257,9 +282,9 @@ class Search:
         """Seconds a trial may take: what is left, where the budget is one of seconds."""
         return self.remaining if self.terms.budget.unit == "seconds" else None
 
-    def _guessed(self, choice: Choice) -> float:
+    def _guessed(self, choice: Choice, together: int) -> float:
         settings = at(self._known(choice.strategy, choice.setting), choice.rung.passes)
-        return self.guess(choice.strategy, settings, choice.rung.examples)
+        return self.guess(choice.strategy, settings, choice.rung.examples, together)
 
     def _known(self, strategy: str, setting: str) -> dict[str, Setting]:
         return self._candidates[strategy].known[setting]

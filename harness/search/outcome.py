@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -72,8 +73,25 @@ def section(search: Search) -> dict[str, object]:
         "trials": sum(len(one.trials) for one in search.outcomes.values()),
         "dropped": sorted(policy.dropped),
         "validated": curves_validated(),
+        "history": _history(search),
     }
     return told | _foreseen(search) if curves_validated() else told
+
+
+def _history(search: Search) -> list[dict[str, object]]:
+    """The trials in the order in which they were made."""
+    return [
+        {
+            "strategy": one.choice.strategy,
+            "settings": json.loads(one.choice.setting),
+            "examples": one.choice.rung.examples,
+            "passes": one.choice.rung.passes,
+            "status": one.status,
+            "score": one.score,
+            "cost": one.cost,
+        }
+        for one in search.steps
+    ]
 
 
 def _foreseen(search: Search) -> dict[str, object]:

@@ -1,8 +1,9 @@
 """Which trial comes next: the one that is expected to improve the final choice most for its cost.
 
 Every trial is worth the knowledge gradient: how much higher the best expected score at full size is
-likely to be after it. That is divided by what it is expected to cost. Probes on cached features cost
-next to nothing and are therefore tried first; a training on few rows is tried before one on all.
+likely to be after it. That is divided by what it is expected to cost, where features that are extracted
+once are divided among the probes that read them. Probes therefore cost next to nothing and are tried
+first; a training on few rows is tried before one on all.
 
 Source: Frazier, Powell and Dayanik 2009, The Knowledge-Gradient Policy for Correlated Normal
 Beliefs; Poloczek, Wang and Frazier 2017, Multi-Information Source Optimization (per unit of cost).
@@ -10,6 +11,7 @@ Beliefs; Poloczek, Wang and Frazier 2017, Multi-Information Source Optimization 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import norm
 
-from harness.search.curves import Array, Curves, Point, Prior, Scales, Seen, sampling_noise
+from harness.search.curves import Array, Curves, Point, Prior, Scales, Seen, repeat_noise
 from harness.search.decide import Standing, sigmoid, standing
 from harness.search.space import Rung, point_of
 
@@ -53,6 +55,7 @@ class Policy:
         next_setting: Strategy -> where its settings come from.
         rungs: Fidelities of a setting of a strategy.
         cost: Expected cost of a trial, in units of the budget.
+        price: The same with work that is done once divided among the trials that share it.
         full: Examples at full size; validation_rows: rows every trial validates on.
         tolerance: Points of expected loss at which the search ends.
     """
@@ -60,6 +63,7 @@ class Policy:
     next_setting: Mapping[str, NextSetting]
     rungs: Callable[[str, str], Sequence[Rung]]
     cost: Callable[[Choice], float]
+    price: Callable[[Choice], float]
     prior: Prior
     scales: Scales
     full: int
@@ -85,24 +89,37 @@ class Policy:
         return self._curves
 
     def ask(self, remaining: float) -> Choice | Ended:
-        """The next trial: every strategy once, then what promises most for its cost.
+        """The next trial: what promises most for its cost, every strategy once before the end.
 
         Args:
             remaining: What is left of the budget.
         """
-        now = self.standing()
-        options = [one for one in self._options() if self._affordable(one, now, remaining)]
+        now, options = self.standing(), self._options()
+        settled = bool(self.seen) and now.expected_loss < self.tolerance
         tried = {choice.strategy for choice in self._done}
-        fresh = [one for one in options if one.strategy not in tried]
-        if not fresh and self.seen and now.expected_loss < self.tolerance:
+        fresh = [
+            one
+            for one in options
+            if one.strategy not in tried
+            and (self._affordable(one, now, remaining) or self._secured(one, remaining))
+        ]
+        # of what is left, the cheapest trial of every strategy that was not tried is set aside
+        least = {one.strategy: math.inf for one in fresh}
+        for one in fresh:
+            least[one.strategy] = min(least[one.strategy], self.cost(one))
+        free = remaining - sum(least.values())
+        able = [
+            one
+            for one in options
+            if not settled and self._affordable(one, now, free + least.get(one.strategy, 0.0))
+        ]
+        able = able or fresh
+        if able:
+            prices = np.array([max(self.price(one), _LEAST_COST) for one in able])
+            return able[int(np.argmax(self._gains(able) / prices))]
+        if settled:
             return Ended("tolerance")
-        options = fresh or options
-        if not options:
-            left = any(True for _ in self._options())
-            return Ended("budget" if left else "exhausted")
-        gains = self._gains(options)
-        costs = np.array([max(self.cost(one), _LEAST_COST) for one in options])
-        return options[int(np.argmax(gains / costs))]
+        return Ended("budget" if options else "exhausted")
 
     def tell(self, choice: Choice, score: float | None) -> None:
         """The validation score of a trial; None if it failed."""
@@ -161,13 +178,18 @@ class Policy:
         reserve = 0.0 if last in self._done or last == one else self.cost(last)
         return self.cost(one) + reserve <= remaining
 
+    def _secured(self, one: Choice, remaining: float) -> bool:
+        """Whether the trial can be paid for and something was trained on everything before."""
+        ready = any(done.rung == Rung(self.full) for done in self._done)
+        return ready and self.cost(one) <= remaining
+
     def _gains(self, options: Sequence[Choice]) -> Array:
         """Knowledge gradient of every option, in points."""
         ends = self.candidates()
         points = [point_of(o.strategy, o.setting, o.rung, self.full) for o in options]
         mean, covariance = self.curves.predict([*ends, *points])
         n = len(ends)
-        noise = sampling_noise(self.scales, mean[n:], self.validation_rows)
+        noise = repeat_noise(self.scales, mean[n:], self.validation_rows)
         deviation = np.sqrt(np.diag(covariance)[n:] + noise)
         moves = covariance[:n, n:] / deviation  # (ends, options)
         after = sigmoid(mean[:n, None, None] + moves[:, :, None] * _NODES)

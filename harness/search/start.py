@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from harness.advice import LocalCosts, situation_of
 from harness.bench import Bench
@@ -12,7 +12,7 @@ from harness.plan import Plan
 from harness.question import Question
 from harness.records import Setting
 from harness.search.budget import SearchBudget
-from harness.search.loop import Search, Terms
+from harness.search.loop import Guess, Search, Terms
 from harness.search.prior import prior_of
 from harness.speed import flops_per_second
 from harness.store import Store
@@ -51,23 +51,25 @@ def budget_of(question: Question) -> SearchBudget:
     return SearchBudget("seconds", question.budget_seconds or math.inf)
 
 
-def _guess(plan: Plan, bench: Bench) -> Callable[[str, Mapping[str, Setting], int], float]:
+def _guess(plan: Plan, bench: Bench) -> Guess:
     """Seconds of a trial by the cost model, up to a factor for each strategy."""
     if plan.facts.access == "text":
-        return lambda strategy, settings, examples: float(
-            examples
-        )  # an endpoint charges by the row
+        # an endpoint charges by the row
+        return lambda strategy, settings, examples, together: float(examples)
     costs = LocalCosts(plan, bench.backbone.device)
     held = len(bench.draws[0].validation)
 
-    def guess(strategy: str, settings: Mapping[str, Setting], examples: int) -> float:
+    def guess(
+        strategy: str, settings: Mapping[str, Setting], examples: int, together: int
+    ) -> float:
         epochs, size = settings.get("epochs"), settings.get("batch_size")
         work = costs.usual._replace(
             examples=examples,
             test_rows=held,
+            trials=together,
             epochs=epochs if isinstance(epochs, int) else costs.usual.epochs,
             batch_size=size if isinstance(size, int) else costs.usual.batch_size,
         )
-        return costs.expect(plan.strategies[strategy], work).seconds
+        return costs.expect(plan.strategies[strategy], work).seconds / together
 
     return guess

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -43,9 +44,12 @@ class Suite(Study):
 
     Attributes:
         about: Name of a data set -> what evidence says of it; every data set has an entry.
+        validation: What the fit afterwards is validated on: "full", or "brief", whole sources left
+            out and nothing else.
     """
 
     about: dict[str, About]
+    validation: Literal["full", "brief"] = "full"
 
     @model_validator(mode="after")
     def _complete(self) -> Suite:

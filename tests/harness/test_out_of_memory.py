@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from harness import trial
 from harness.backbones.base import View
 from harness.out_of_memory import OutOfMemory, in_halves, is_out_of_memory, noting_halves
+from tests.harness.tiny_decoder import tiny_decoder
 from tests.harness.tiny_models import tiny_encoder
+from tests.harness.tiny_seq2seq import tiny_seq2seq
 
 
 @pytest.mark.parametrize(
@@ -76,5 +78,49 @@ def test_extraction_goes_on_and_the_record_says_so(monkeypatch: pytest.MonkeyPat
         SimpleNamespace(backbone=backbone), lambda: found.append(backbone.views(texts, views))
     )
     assert happened.status == "done"
-    assert happened.chosen == {"rows_in_memory": 1}
+    assert happened.chosen == {"rows_in_memory": 2}  # "one" and "five" are the same unknown word
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
+
+
+TEXTS = ["one", "two words", "three words here", "and four words here", "five"]
+LABELS = ["good", "bad news"]
+
+
+def _calls(kind: str):  # type: ignore[no-untyped-def]
+    """A backbone, the module whose memory runs out, and what is asked of the backbone."""
+    if kind == "decoder":
+        decoder = tiny_decoder()
+        asked = (
+            lambda: decoder.views(TEXTS, [View("last"), View("mean", 0)]),
+            lambda: decoder.label_logprobs(TEXTS, LABELS, prefix="say: "),
+            lambda: decoder.generate(TEXTS, max_new_tokens=3),
+        )
+        return decoder.model.base_model, asked
+    seq2seq = tiny_seq2seq()
+    asked = (
+        lambda: seq2seq.views(TEXTS, [View("mean"), View("mean", 0)]),
+        lambda: seq2seq.label_logprobs(TEXTS, LABELS),
+        lambda: seq2seq.generate(TEXTS, max_new_tokens=3),
+    )
+    return seq2seq.model.get_encoder(), asked
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder_decoder"])
+def test_every_way_of_asking_a_text_model_survives(kind: str) -> None:
+    body, asked = _calls(kind)
+    expected = [call() for call in asked]
+
+    def narrow(module, args, kwargs):
+        read = kwargs.get("input_ids")
+        if len(kwargs["inputs_embeds"] if read is None else read) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 MiB")
+
+    body.register_forward_pre_hook(narrow, with_kwargs=True)
+    for call, whole in zip(asked, expected, strict=True):
+        with noting_halves() as noted:
+            found = call()
+        assert noted["rows_in_memory"] <= 2
+        if isinstance(whole, list):
+            assert found == whole
+        else:
+            np.testing.assert_allclose(found, whole, atol=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,24 @@ def test_records_become_csv_parquet_and_mlflow_runs(
     capsys.readouterr()
 
 
+def test_a_run_an_export_left_unfinished_in_mlflow_is_made_anew(
+    two: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    to = str(two / "mlruns")
+    client = mlflow.MlflowClient(tracking_uri=to)
+    experiment = client.create_experiment(EXPERIMENT)
+    half = records(Path("runs/a"))[0].record_id
+    client.create_run(experiment, tags={"trial": half})
+    assert main(["runs", "export", "runs/a", "--to", to, "--as", "mlflow"]) == 0
+    found = client.search_runs([experiment])
+    assert {run.info.status for run in found} <= {"FINISHED", "FAILED"}
+    marks = [run.data.tags["trial"] for run in found]
+    assert sorted(marks) == sorted(one.record_id for one in records(Path("runs/a")))
+    capsys.readouterr()
+
+
 def test_mistakes_are_one_line(two: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["runs", "export", "runs", "--to", "all.xml"]) == 2
     assert "--as csv, parquet or mlflow" in capsys.readouterr().err
@@ -84,3 +103,31 @@ def test_mistakes_are_one_line(two: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "holds no runs" in capsys.readouterr().err
     assert main(["runs", "export", "runs", "--to", "nowhere/all.csv"]) == 2
     assert "cannot write nowhere/all.csv" in capsys.readouterr().err
+    pytest.importorskip("pyarrow")
+    assert main(["runs", "export", "runs", "--to", "nowhere/all.parquet"]) == 2
+    said = capsys.readouterr().err
+    assert said == "harness: cannot write nowhere/all.parquet (No such file or directory).\n"
+    pytest.importorskip("mlflow")
+    assert main(["runs", "export", "runs", "--to", "foo://x", "--as", "mlflow"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("harness: MLflow cannot write to foo://x (")
+    assert said.endswith("such as sqlite:///mlflow.db or the address of a server.\n")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "to", "form", "said"),
+    [
+        ("mlflow", "sqlite:///mlflow.db", "mlflow", "MLflow is not installed"),
+        ("pyarrow", "all.parquet", "parquet", "Parquet needs pyarrow"),
+    ],
+)
+def test_a_package_that_is_missing_is_named(
+    two: Path, module: str, to: str, form: str, said: str,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(["runs", "export", "runs", "--to", to, "--as", form]) == 2
+    told = capsys.readouterr().err
+    assert said in told
+    assert "pip install 'adaptation-advisor[track]'" in told

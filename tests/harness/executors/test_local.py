@@ -14,26 +14,19 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import OutputError, SpecError, WorkFailed
-from harness.executors.base import Executor, Resources
-from harness.executors.local import InProcess, LocalExecutor
+from harness.executors.base import Resources
+from harness.executors.local import LocalExecutor
 from harness.progress import StrategyEnded, TrialEnded
 from harness.runner import Conditions, run
 from harness.store import Store
 from harness.tuning import Stopped
+from tests.harness.executors.forked import Forked
 from tests.harness.fair_toys import Threshold, install, toy_question
 from tests.harness.test_runner import measured, named, without_times
 from tests.harness.test_tuning import settled
 
 ASKED = {"strategies": ("linear_probe", "full_finetune", "soft_prompt"), "trials": 3}
 FORK = multiprocessing.get_context("fork")
-
-
-class Forked(LocalExecutor):
-    """Workers that inherit the toys of the test."""
-
-    @classmethod
-    def open(cls, resources: Resources, prepared) -> Executor:
-        return cls(2, device="cpu", start="fork") if resources.jobs == 2 else InProcess(prepared)
 
 
 @pytest.fixture(autouse=True)

@@ -73,6 +73,24 @@ def test_a_suite_is_measured_in_pieces_that_join_the_evidence(file: Path) -> Non
     assert "## digits" in Path("reports/suite_toys.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("validation", ["brief", "full"])
+def test_a_suite_says_how_its_fit_is_validated(
+    file: Path, validation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file.write_text(yaml.safe_dump(SUITE | {"validation": validation}), encoding="utf-8")
+    asked: list[bool] = []
+
+    def fit(rows, artefact, reports, say, *, brief):
+        asked.append(brief)
+        scores = {"regret": 1.0, "regret_balanced": 1.0}
+        return {"sources_out": {"model": scores}}
+
+    monkeypatch.setattr("harness.fit.calibrate.calibrate", fit)
+    arguments = [one for one in MEASURE if one != "--no-fit"]
+    assert main([*arguments, "--cells", "1", "--artefact", "artefact"]) == 0
+    assert asked == [validation == "brief"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
