@@ -177,7 +177,7 @@ def as_markdown(result: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]])
         statistic = next(iter(sets.values()))[0]["statistic"]
         lines += [
             "",
-            f"## {model}: `{statistic}`, {rows} inputs, {draws} draws",
+            f"## {model}: `{statistic}`, {rows} inputs, {draws} draw{'s' if draws > 1 else ''}",
             "",
             "| set | value | least to most | error of one draw | shift | word | nearest neighbours (majority) | `advise` says |",
             "|---|---:|---:|---:|---:|---|---:|---|",
