@@ -297,7 +297,7 @@ def ablations(contexts: Sequence[Compared], left: LeftOut, say: Say) -> dict[str
     Each source is predicted under the settings that were tuned without it.
     """
     shiftless = [
-        replace(one, situation=one.situation._replace(shift=_USUAL_SHIFT)) for one in contexts
+        replace(one, situation=one.situation._replace(shift=USUAL_SHIFT)) for one in contexts
     ]
     whole, without = ((cases(some), Folds(table(some))) for some in (contexts, shiftless))
     found = {}
@@ -308,7 +308,7 @@ def ablations(contexts: Sequence[Compared], left: LeftOut, say: Say) -> dict[str
     return found
 
 
-_USUAL_SHIFT = 0.4
+USUAL_SHIFT = 0.4
 """At which the degree of shift is zero."""
 
 
