@@ -6,8 +6,8 @@ the size of the model; hard prompting over demonstrations and labels; `predict` 
 Memory is what the work adds to the process at rest. It is compared with a bound:
 
     path      rows x width x (4 or 8) x 2 bytes, as standardised and while principal axes are taken;
-              strengths x classes x ((2 x 10 + 12) x (width + 1) + 4 x 2,048) x 8 bytes, for the steps
-              remembered and one block of rows
+              strengths x classes x (72 x (width + 1) + 4 x 2,048) x 8 bytes, for the 10 steps remembered
+              (places and slopes, and two copies of them while a step is taken) and one block of rows
     features  rows x width x 4 bytes, and the activations of one batch
     prompt    keys and values of the prefix, layers x 2 x key heads x head size x 4 bytes a token, and
               the activations and logits of one batch
@@ -80,7 +80,7 @@ def path_bytes(n: int, classes: int) -> float:
     from harness.strategies.probe_path import STRENGTHS
 
     number = 4 if n * WIDTH > SINGLE_ABOVE else 8
-    remembered = (2 * MEMORY + 12) * (WIDTH + 1) + 4 * BLOCK
+    remembered = (3 * 2 * MEMORY + 12) * (WIDTH + 1) + 4 * BLOCK
     return 2.0 * n * WIDTH * number + len(STRENGTHS) * classes * remembered * 8
 
 

@@ -27,8 +27,8 @@ MOST_ECE = 0.08
 """Expected calibration error above which no probability is shown."""
 _BRIEF = (
     "A brief validation: sources were left out, one by one, with tuning nested inside, and nothing "
-    "else. `harness calibrate --evidence-only` also leaves out data sets, and takes parts of the "
-    "model away."
+    "else. `harness calibrate --evidence-only` also leaves out data sets, counts contexts in other "
+    "ways, and takes parts of the model away."
 )
 
 
@@ -63,13 +63,13 @@ def calibrate(
     say("rivals")
     result: dict[str, Any] = {
         "sources_out": summary(left, with_rivals(left, asked)),
-        "orientation": orientation(rows, asked, folds, left),
-        "with_unfinished": scored(with_unfinished(rows), asked, folds, left),
         "pairs": pairs(asked),
     }
     if brief:
         result["remarks"] = [_BRIEF]
     else:
+        result["orientation"] = orientation(rows, asked, folds, left)
+        result["with_unfinished"] = scored(with_unfinished(rows), asked, folds, left)
         data_left = leave_data_out(several, say)
         result["data_out"] = summary(data_left, with_rivals(data_left, asked, by_data=True))
         result["ablations"] = ablations(several, left, say)

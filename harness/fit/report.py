@@ -86,7 +86,7 @@ def build(result: dict[str, Any]) -> Page:
             _choices("Choosing, whole sources left out", sources),
             _paired("Ours minus theirs, whole sources left out", sources),
             *(_choices(f"Choosing, whole {one}", parts[one]) for one in list(parts)[1:]),
-            _orientation(result["orientation"]),
+            *([_orientation(result["orientation"])] if "orientation" in result else []),
             _probabilities(parts),
             _reliability(sources),
             *_savings(sources),
@@ -125,15 +125,7 @@ def _lead(result: dict[str, Any]) -> Iterator[str]:
         f"{some['model']['regret_balanced']:.2f}, against {some[REFERENCE]['regret']:.2f} and "
         f"{some[REFERENCE]['regret_balanced']:.2f}."
     )
-    whole = result["with_unfinished"]
-    theirs = whole["rivals"][REFERENCE]
-    yield (
-        "Strategies of ours that ran out of time are neither learned from nor judged by "
-        "(docs/decisions/0009-unfinished-runs-are-no-evidence.md). Judged as they scored under their "
-        f"caps, {whole['cases']} cases: {whole['model']['regret']:.2f} and "
-        f"{whole['model']['regret_balanced']:.2f}, against {theirs['regret']:.2f} and "
-        f"{theirs['regret_balanced']:.2f}."
-    )
+    yield " ".join(_unfinished(result))
     yield (
         "Stated sizes of rules and starting values of the settings were chosen by people who know "
         "this evidence; some rules were read from tables that are part of it."
@@ -142,6 +134,22 @@ def _lead(result: dict[str, Any]) -> Iterator[str]:
     verdict = "may" if result["validation"]["passed"] else "must not"
     yield f"By these scores `advise` {verdict} show probabilities: {result['validation']['why']}."
     yield from result.get("remarks", ())
+
+
+def _unfinished(result: dict[str, Any]) -> Iterator[str]:
+    yield (
+        "Strategies of ours that ran out of time are neither learned from nor judged by "
+        "(docs/decisions/0009-unfinished-runs-are-no-evidence.md)."
+    )
+    if "with_unfinished" not in result:
+        return
+    whole = result["with_unfinished"]
+    theirs = whole["rivals"][REFERENCE]
+    yield (
+        f"Judged as they scored under their caps, {whole['cases']} cases: "
+        f"{whole['model']['regret']:.2f} and {whole['model']['regret_balanced']:.2f}, against "
+        f"{theirs['regret']:.2f} and {theirs['regret_balanced']:.2f}."
+    )
 
 
 def _choices(title: str, part: dict[str, Any]) -> Sheet:
