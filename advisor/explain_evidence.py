@@ -107,13 +107,17 @@ def _pilot(r: Recommendation) -> str:
     )
 
 
+def _tolerance(r: Recommendation) -> str:
+    return f"{r.tolerance:g} point{'' if r.tolerance == 1 else 's'}"
+
+
 def _cheapest(r: Recommendation, best: StrategyAdvice) -> str:
     assert r.cheapest is not None
     strategy, behind = r.cheapest
     if strategy == best.strategy:
-        return f"No cheaper candidate is expected within {r.tolerance:g} points (--tolerance)."
+        return f"No cheaper candidate is expected within {_tolerance(r)} (--tolerance)."
     return (
-        f"Cheapest within {r.tolerance:g} points (--tolerance): {name_of(strategy)}, expected "
+        f"Cheapest within {_tolerance(r)} (--tolerance): {name_of(strategy)}, expected "
         f"{behind:.1f} behind."
     )
 

@@ -162,7 +162,9 @@ class Recommendation(_Answer):
         if first.score is None or first.traits.id in self._candidates:
             return None
         against = (
-            "" if self.best is None else f" ({first.score:g} against {self.best.score:g} points)"
+            ""
+            if self.best is None
+            else f" ({first.score:.1f} against {self.best.score:.1f} points)"
         )
         return (
             f"Beyond the candidates asked about, {first.traits.name} would come first{against}: "

@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from harness.backbones.base import Progress
 from harness.out_of_memory import in_halves
-
-Progress = Callable[[float], None]
-"""Called with the share that is done."""
 
 
 def token_batches(

@@ -29,7 +29,7 @@ class Standing:
     """What is known of the best setting of each strategy at full size.
 
     Attributes:
-        pick: The setting with the highest expected score.
+        pick: The setting with the highest expected score, or the one that was asked about.
         p_best: Strategy -> probability that it has the setting with the highest score.
         expected_loss: Points by which the best setting is expected to lead the pick.
         score, interval: Of the pick at full size, in [0, 1]; the interval holds 90%.
@@ -79,15 +79,18 @@ def sigmoid(logits: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-logits)))
 
 
-def standing(curves: Curves, settings: Sequence[Point]) -> Standing:
+def standing(curves: Curves, settings: Sequence[Point], chosen: Point | None = None) -> Standing:
     """Compare settings at full size.
 
     Args:
         settings: At x = 0; whoever cannot win is left out by the caller.
+        chosen: The pick; None for the setting with the highest expected score.
     """
+    if chosen is not None and chosen not in settings:
+        settings = [*settings, chosen]
     mean, covariance = curves.predict(settings)
     drawn = drawn_scores(mean, covariance)
-    pick = int(np.argmax(mean))
+    pick = int(np.argmax(mean)) if chosen is None else list(settings).index(chosen)
     best = drawn.argmax(axis=1)
     strategies = [one.strategy for one in settings]
     wins = dict.fromkeys(strategies, 0)

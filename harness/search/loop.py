@@ -89,6 +89,7 @@ class Search:
         self._rows = {n: self._training_rows(n) for n in self.sizes}
         self._candidates = {id: Candidates(plan.space(id)) for id in plan.feasible}
         self.outcomes = {id: StrategyOutcome(id) for id in plan.feasible}
+        self._records: dict[Choice, RunRecord] = {}
         together = {id: max(len(plan.space(id).first), 1) for id in plan.feasible}
         self._costs = TrialCosts(self._guessed, together.__getitem__, self.terms.budget.unit)
         self.policy = Policy(
@@ -142,12 +143,13 @@ class Search:
     def _settle(self) -> None:
         """Train what is expected to be best on everything; what comes out may change who that is."""
         for _ in range(len(self.outcomes) + 1):
-            pick = self.policy.standing().pick
-            full = Choice(pick.strategy, pick.setting, Rung(self.plan.examples))
-            affordable = self._costs.expect(full) <= self.remaining or self.pick is None
-            if self.policy.is_full(pick) or not affordable:
+            if not self.policy.candidates():
                 return
-            self._try(full)
+            last = self.policy.last(self.remaining)
+            affordable = self._costs.expect(last) <= self.remaining or self.pick is None
+            if self.policy.is_full(Point(last.strategy, last.setting, 0.0)) or not affordable:
+                return
+            self._try(last)
 
     def _try(self, choice: Choice) -> None:
         """One trial: found in the store, or measured and kept there."""
@@ -161,7 +163,7 @@ class Search:
         if record is None:
             if self.bench.cancelled():
                 raise Stopped
-            kind, limit = self.plan.strategies[name], self._limit()
+            kind, limit = self.plan.strategies[name], self._limit(choice)
             record, fitted = run_trial(bench, kind, settings, stage="search", seed=0, limit=limit)
         self._learn(choice, record)
         if fitted is not None and self._leads(choice):
@@ -172,6 +174,7 @@ class Search:
         if record.happened.status == "stopped":
             raise Stopped
         outcome.trials.append(record)
+        self._records[choice] = record
 
     def _learn(self, choice: Choice, record: RunRecord) -> None:
         happened = record.happened
@@ -202,7 +205,7 @@ class Search:
         pick = self.pick
         for name, outcome in self.outcomes.items():
             best = pick if pick is not None and pick.strategy == name else self.policy.best_of(name)
-            record = None if best is None else self._whole(outcome, best.setting)
+            record = None if best is None else self._whole(name, best.setting)
             if record is None or record.happened.status not in SCORED:
                 continue
             folder = self.bench.folder / ARTEFACTS / name
@@ -267,20 +270,24 @@ class Search:
                 self.store.append(self.bench.record(asked, happened))
         self.bench.on_event(StrategyEnded(name, outcome.status, outcome.spent_seconds))
 
-    def _whole(self, outcome: StrategyOutcome, setting: str) -> RunRecord | None:
+    def _whole(self, name: str, setting: str) -> RunRecord | None:
         """The trial of a setting on everything."""
-        settings = self._known(outcome.strategy, setting)
-        asked = self.bench.asked(outcome.strategy, settings, stage="search", seed=0)
-        wanted = asked.content_id
-        return next((one for one in outcome.trials if one.content_id == wanted), None)
+        return self._records.get(Choice(name, setting, Rung(self.plan.examples)))
 
     def _scored(self, name: str, setting: str) -> bool:
-        record = self._whole(self.outcomes[name], setting)
+        record = self._whole(name, setting)
         return record is not None and record.happened.status in SCORED
 
-    def _limit(self) -> float | None:
-        """Seconds a trial may take: what is left, where the budget is one of seconds."""
-        return self.remaining if self.terms.budget.unit == "seconds" else None
+    def _limit(self, choice: Choice) -> float | None:
+        """Seconds a trial may take, where the budget is one of seconds: what is left and, while nothing
+        was trained on everything, not needed for that."""
+        if self.terms.budget.unit != "seconds":
+            return None
+        if self.pick is not None or choice.rung == Rung(self.plan.examples):
+            return self.remaining
+        needed = self.policy.reserve(self.policy.last(self.remaining), before=choice)
+        # what is needed may exceed what is left, where the budget is too small for any training
+        return max(self.remaining - needed, min(self._costs.expect(choice), self.remaining))
 
     def _guessed(self, choice: Choice, together: int) -> float:
         settings = at(self._known(choice.strategy, choice.setting), choice.rung.passes)

@@ -32,9 +32,16 @@ def decision(search: Search, names: Mapping[str, str]) -> Decision:
     scored = {one.strategy: one.scored for one in search.outcomes.values() if one.scored}
     if pick is None or pick.strategy not in scored:
         return Decision(None, "No strategy could be scored.")
-    now = search.policy.standing()
+    now, promising = search.policy.standing(pick), search.policy.standing().pick
     chance = now.p_best.get(pick.strategy, 0.0)
     reason = f"{names[pick.strategy]} has the highest expected score on all examples; "
+    if promising != pick:
+        same = promising.strategy == pick.strategy
+        other = "another setting of it" if same else names[promising.strategy]
+        reason = (
+            f"{names[pick.strategy]} has the highest expected score of what was trained on all "
+            f"examples; {other} is expected to score higher, but was not trained on them; "
+        )
     if curves_validated():
         reason += (
             f"its chance of being the best strategy is {chance:.0%}, stopping now is expected to "
@@ -75,7 +82,7 @@ def section(search: Search) -> dict[str, object]:
         "validated": curves_validated(),
         "history": _history(search),
     }
-    return told | _foreseen(search) if curves_validated() else told
+    return told | _foreseen(search) if curves_validated() and policy.seen else told
 
 
 def _history(search: Search) -> list[dict[str, object]]:
@@ -96,8 +103,8 @@ def _history(search: Search) -> list[dict[str, object]]:
 
 def _foreseen(search: Search) -> dict[str, object]:
     policy = search.policy
-    now = policy.standing()
-    pick = search.pick or now.pick
+    pick = search.pick or policy.standing().pick
+    now = policy.standing(pick)
     target = search.plan.question.target
     full = search.plan.examples
     chances = {id: now.p_best.get(id, policy.dropped.get(id, 0.0)) for id in search.outcomes}

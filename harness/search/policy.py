@@ -94,14 +94,17 @@ class Policy:
         Args:
             remaining: What is left of the budget.
         """
-        now, options = self.standing(), self._options()
+        options = self._options()
+        if not options:
+            return Ended("exhausted")
+        now, last = self.standing(), self.last(remaining)
         settled = bool(self.seen) and now.expected_loss < self.tolerance
         tried = {choice.strategy for choice in self._done}
         fresh = [
             one
             for one in options
             if one.strategy not in tried
-            and (self._affordable(one, now, remaining) or self._secured(one, remaining))
+            and (self._affordable(one, last, remaining) or self._secured(one, remaining))
         ]
         # of what is left, the cheapest trial of every strategy that was not tried is set aside
         least = {one.strategy: math.inf for one in fresh}
@@ -111,7 +114,7 @@ class Policy:
         able = [
             one
             for one in options
-            if not settled and self._affordable(one, now, free + least.get(one.strategy, 0.0))
+            if not settled and self._affordable(one, last, free + least.get(one.strategy, 0.0))
         ]
         able = able or fresh
         if able:
@@ -119,7 +122,7 @@ class Policy:
             return able[int(np.argmax(self._gains(able) / prices))]
         if settled:
             return Ended("tolerance")
-        return Ended("budget" if options else "exhausted")
+        return Ended("budget")
 
     def tell(self, choice: Choice, score: float | None) -> None:
         """The validation score of a trial; None if it failed."""
@@ -135,21 +138,21 @@ class Policy:
             self._open_new(name, None if score is None else self._expected(name, setting))
         self._drop()
 
-    def standing(self) -> Standing:
-        """What is known now of the settings that can still win."""
-        return standing(self.curves, self.candidates())
+    def standing(self, chosen: Point | None = None) -> Standing:
+        """What is known now of the settings that can still win, and of a chosen one."""
+        return standing(self.curves, self.candidates(), chosen)
 
     def candidates(self) -> list[Point]:
         """Every setting that can still win, untried ones included, at full size."""
         measured = {(one.point.strategy, one.point.setting) for one in self.seen}
-        alive = [
-            Point(name, setting, 0.0)
-            for name, several in self._known.items()
-            for setting in several
-            if name not in self.dropped and (name, setting) not in self._failed
-        ]
+        alive = [Point(*one, 0.0) for one in self._usable() if one[0] not in self.dropped]
         # an untried setting stands for what its strategy may still bring
         return alive or [Point(*one, 0.0) for one in sorted(measured)]
+
+    def _usable(self) -> list[tuple[str, str]]:
+        """Strategy and setting of everything that did not fail."""
+        every = [(name, one) for name, several in self._known.items() for one in several]
+        return [one for one in every if one not in self._failed]
 
     def is_full(self, pick: Point) -> bool:
         """Whether a setting was tried on everything."""
@@ -163,6 +166,23 @@ class Policy:
         points = [Point(strategy, setting, 0.0) for setting in tried]
         return points[int(np.argmax(self.curves.predict(points)[0]))]
 
+    def last(self, remaining: float) -> Choice:
+        """What to train on everything at the end: the most promising setting that can be paid for, of a
+        strategy that was dropped if no other can; the cheapest where none can. A training that is cut
+        short is worth less than any of these."""
+        every = [Point(*one, 0.0) for one in self._usable()]
+        for points in (self.candidates(), every):
+            mean, _ = self.curves.predict(points)
+            whole = [Choice(one.strategy, one.setting, Rung(self.full)) for one in points]
+            paid = [i for i, one in enumerate(whole) if self.reserve(one) <= remaining]
+            if paid:
+                return whole[max(paid, key=mean.__getitem__)]
+        return min(whole, key=self.cost)
+
+    def reserve(self, last: Choice, before: Choice | None = None) -> float:
+        """What must be left, after a trial, so that the last training can be paid for."""
+        return 0.0 if last in self._done or last == before else self.cost(last)
+
     def _options(self) -> list[Choice]:
         found = []
         for point in self.candidates():
@@ -172,11 +192,9 @@ class Policy:
                     found.append(one)
         return found
 
-    def _affordable(self, one: Choice, now: Standing, remaining: float) -> bool:
-        """Whether after this trial the pick can still be trained on everything."""
-        last = Choice(now.pick.strategy, now.pick.setting, Rung(self.full))
-        reserve = 0.0 if last in self._done or last == one else self.cost(last)
-        return self.cost(one) + reserve <= remaining
+    def _affordable(self, one: Choice, last: Choice, remaining: float) -> bool:
+        """Whether after this trial something promising can still be trained on everything."""
+        return self.cost(one) + self.reserve(last, before=one) <= remaining
 
     def _secured(self, one: Choice, remaining: float) -> bool:
         """Whether the trial can be paid for and something was trained on everything before."""
