@@ -10,6 +10,8 @@ from typing import Self
 import psutil
 import torch
 
+from harness.allocator import release_freed_memory
+
 _INTERVAL_SECONDS = 0.02
 
 
@@ -33,6 +35,7 @@ class PeakMemory:
 
     def __enter__(self) -> Self:
         gc.collect()  # what an earlier trial left behind is not this one's
+        release_freed_memory()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(self._device)

@@ -14,6 +14,7 @@ import torch
 from advisor.catalogue import find_model
 from advisor.errors import MissingExtra, ModelError, SpecError, UnknownName
 from harness import hub, model_facts
+from harness.allocator import keep_freed_memory
 from harness.backbones.api import PREFIX as API
 from harness.backbones.api import api_facts
 from harness.backbones.base import Backbone, ModelFacts
@@ -155,6 +156,7 @@ def load_backbone(
     """
     from transformers.utils import logging
 
+    keep_freed_memory()
     logging.disable_progress_bar()  # the run has its own
     logging.set_verbosity_error()
     family = facts.family if facts.access == "weights" else "api"

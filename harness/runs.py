@@ -112,7 +112,10 @@ def compare_runs(a: Path, b: Path) -> list[Compared]:
         )
     mine, its = _scores(first), _scores(second)
     both = [name for name in mine if name in its]
-    return [Compared(one, mine[one], its[one], _paired(a, b, one, first["metric"])) for one in both]
+    return [
+        Compared(one, mine[one], its[one], paired((a, one), (b, one), first["metric"]))
+        for one in both
+    ]
 
 
 def flat(folder: Path, kept: Iterable[RunRecord]) -> Iterator[dict[str, Any]]:
@@ -162,13 +165,22 @@ def _scores(result: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _paired(a: Path, b: Path, strategy: str, metric: str) -> Interval | None:
-    mine, its = _finals(a, strategy), _finals(b, strategy)
+def paired(a: tuple[Path, str], b: tuple[Path, str], metric: str) -> Interval | None:
+    """The score of a run's strategy minus that of another on the seeds both have.
+
+    Args:
+        a, b: Folder of the run, strategy.
+
+    Returns:
+        None where no seed is common or the test rows differ, so that nothing can be paired.
+    """
+    mine, its = _finals(*a), _finals(*b)
     seeds = sorted(set(mine) & set(its))
     if not seeds:
         return None
     (said_a, rows_a, targets), (said_b, rows_b, _) = (
-        _answers(folder, [found[seed] for seed in seeds]) for folder, found in ((a, mine), (b, its))
+        _answers(folder, [found[seed] for seed in seeds])
+        for (folder, _), found in ((a, mine), (b, its))
     )
     if not np.array_equal(rows_a, rows_b):
         return None
