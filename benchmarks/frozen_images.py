@@ -20,7 +20,7 @@ import numpy as np
 from benchmarks import probes
 from benchmarks.command import Asked, Benchmark, result, run
 from benchmarks.results import Agreement, Result, Row, Table, figures
-from benchmarks.sides import Contender, Measured, Outcome, Work, race
+from benchmarks.sides import Contender, Measured, Work, race
 
 WANTED = 3.5
 POINTS = 0.5
@@ -40,12 +40,9 @@ def ours(n: int, test: int) -> Work:
     def extract(files: Sequence[Path]) -> np.ndarray:
         return backbone.views(files, [View("mean")])
 
-    def work() -> Outcome:
-        found = probes.outcome(extract, probes.our_probe, given)
-        seconds = found["extraction"] + found["probe"]
-        return Outcome({**found, **alone(backbone, given.inputs)}, seconds=seconds)
-
-    return work
+    return probes.extracts_and_probes(
+        extract, probes.our_probe, given, beside=lambda: alone(backbone, given.inputs)
+    )
 
 
 def alone(backbone: Any, files: Sequence[Path]) -> dict[str, float]:
@@ -100,11 +97,7 @@ def peer(n: int, test: int) -> Work:
     def extract(files: Sequence[Path]) -> np.ndarray:
         return torch.cat([model(batch) for batch in DataLoader(Images(), batch_size=32)]).numpy()
 
-    def work() -> Outcome:
-        found = probes.outcome(extract, probes.peer_probe, given)
-        return Outcome(found, seconds=found["extraction"] + found["probe"])
-
-    return work
+    return probes.extracts_and_probes(extract, probes.peer_probe, given)
 
 
 def measure(asked: Asked) -> Result:

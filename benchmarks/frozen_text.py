@@ -53,10 +53,7 @@ def ours(data: str, n: int, test: int, int8: bool) -> Work:
     def extract(texts: Sequence[str]) -> np.ndarray:
         return backbone.views(texts, [View("mean")])
 
-    def work() -> Outcome:
-        found = probes.outcome(extract, probes.our_probe, given)
-        return Outcome(found, seconds=found["extraction"] + found["probe"])
-
+    work = probes.extracts_and_probes(extract, probes.our_probe, given)
     extract(given.inputs[:4])
     flops = products(distinct, backbone.facts.layers, backbone.facts.width)
     tokens = {"tokens": sum(distinct), "padded": padded(given.inputs, [len(row) for row in ids])}
@@ -115,11 +112,7 @@ def peer(data: str, n: int, test: int) -> Work:
 
     extract(given.inputs[:4])
 
-    def work() -> Outcome:
-        found = probes.outcome(extract, probes.peer_probe, given)
-        return Outcome(found, seconds=found["extraction"] + found["probe"])
-
-    return work
+    return probes.extracts_and_probes(extract, probes.peer_probe, given)
 
 
 def agreement(one: Measured, other: Measured, *, exact: bool) -> Agreement:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.sides import Outcome, Work
 
 _ROOT = Path(__file__).resolve().parent.parent
 _SHARED = _ROOT.parent / "shared" / "datasets"
@@ -97,6 +99,25 @@ def outcome(
         "extraction": extracted - started,
         "probe": done - extracted,
     }
+
+
+def extracts_and_probes(
+    extract: Callable[[Sequence[Any]], np.ndarray],
+    probe: Callable[[np.ndarray, Rows], np.ndarray],
+    given: Rows,
+    beside: Callable[[], Mapping[str, float]] = dict,
+) -> Work:
+    """The work of one side: `outcome`, timed by its two parts.
+
+    Args:
+        beside: What else is told of the side; called untimed, after the work.
+    """
+
+    def work() -> Outcome:
+        found = outcome(extract, probe, given)
+        return Outcome({**found, **beside()}, seconds=found["extraction"] + found["probe"])
+
+    return work
 
 
 def apart(one: np.ndarray, other: np.ndarray) -> float:

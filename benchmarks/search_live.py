@@ -3,8 +3,9 @@
     python -m benchmarks.search_live         writes reports/search_live.md
 
 First the fair protocol tunes every strategy with its number of trials; then the search gets a share of
-the seconds which its strategies took, and what reading the model and data took. Each run is a `harness run` of its own with an empty cache of features, so
-that neither profits from the other. Both choose on validation rows and read the test rows once.
+the seconds which its strategies took, and what reading the model and data took. Each run is a `harness
+run` of its own with an empty cache of features, so that neither profits from the other. Both choose on
+validation rows and read the test rows once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.comparison import Interval
 from harness.files import write_text
 from harness.runs import paired, read_result
 
@@ -55,12 +57,17 @@ def measure(given: argparse.Namespace, folder: Path) -> str:
     tuning = sum(one["seconds"] for one in brute["strategies"])
     budget = brute["seconds"] - tuning + given.share * tuning
     found = run("search", given, ["--budget", f"{budget:.0f}s"], folder)
+    for name, one in (("fair", brute), ("search", found)):
+        if one["winner"] is None:
+            raise SystemExit(f"search_live: {NAMES[name]} scored nothing: {one['winner_reason']}")
     ends = [(folder / name, one["winner"]) for name, one in (("fair", brute), ("search", found))]
-    return report(given, brute, found, paired(*ends, brute["metric"]))
+    ahead = paired(*ends, brute["metric"])
+    assert ahead is not None  # both score the same rows with the same seed
+    return report(given, brute, found, ahead)
 
 
 def report(
-    given: argparse.Namespace, brute: Mapping[str, Any], found: Mapping[str, Any], ahead: Any
+    given: argparse.Namespace, brute: Mapping[str, Any], found: Mapping[str, Any], ahead: Interval
 ) -> str:
     """The page, in Markdown.
 

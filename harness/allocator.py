@@ -8,10 +8,11 @@ system fills with zeros one by one.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import cache
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of <malloc.h>
-_LARGEST_MMAP_THRESHOLD = 32 * 2**20  # glibc refuses more
+_BLOCK_BYTES = 32 * 2**20  # the most that mallopt(3) promises for the threshold of blocks
 _KEPT_BYTES = 2**30
 
 
@@ -22,17 +23,22 @@ def keep_freed_memory() -> bool:
     Returns:
         Whether the C library took it: others than glibc have their own ways, and are left alone.
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
+    mallopt = _function("mallopt")
+    if mallopt is None or not mallopt(_MMAP_THRESHOLD, _BLOCK_BYTES):
         return False
-    kept = mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-    return bool(kept and mallopt(_TRIM_THRESHOLD, _KEPT_BYTES))
+    return bool(mallopt(_TRIM_THRESHOLD, _KEPT_BYTES))
 
 
 def release_freed_memory() -> None:
     """Give what is kept back to the system, so that it does not count as in use."""
+    malloc_trim = _function("malloc_trim")
+    if malloc_trim is not None:
+        malloc_trim(0)
+
+
+def _function(name: str) -> Callable[..., int] | None:
+    """A function of the C library; None where it has none of this name."""
     try:
-        ctypes.CDLL(None).malloc_trim(0)
+        return getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):
-        return
+        return None

@@ -156,7 +156,7 @@ class Policy:
 
     def is_full(self, pick: Point) -> bool:
         """Whether a setting was tried on everything."""
-        return Choice(pick.strategy, pick.setting, Rung(self.full)) in self._done
+        return self._whole(pick) in self._done
 
     def best_of(self, strategy: str) -> Point | None:
         """The strategy's tried setting with the highest expected score."""
@@ -170,16 +170,30 @@ class Policy:
         """What to train on everything at the end: the most promising setting that can be paid for, of a
         strategy that was dropped if no other can; the cheapest where none can. A training that is cut
         short is worth less than any of these."""
-        every = [Point(*one, 0.0) for one in self._usable()]
-        for points in (self.candidates(), every):
-            mean, _ = self.curves.predict(points)
-            whole = [Choice(one.strategy, one.setting, Rung(self.full)) for one in points]
-            paid = [i for i, one in enumerate(whole) if self.reserve(one) <= remaining]
-            if paid:
-                return whole[max(paid, key=mean.__getitem__)]
-        return min(whole, key=self.cost)
+        candidates = self.candidates()
+        dropped_too = [Point(*one, 0.0) for one in self._usable()]
+        return (
+            self._best_paid(candidates, remaining)
+            or self._best_paid(dropped_too, remaining)
+            or min((self._whole(one) for one in candidates), key=self.cost)
+        )
 
-    def reserve(self, last: Choice, before: Choice | None = None) -> float:
+    def _best_paid(self, points: Sequence[Point], remaining: float) -> Choice | None:
+        """The most promising of these whose training on everything is done or can be paid for."""
+        paid = [
+            point
+            for point in points
+            if self.is_full(point) or self.cost(self._whole(point)) <= remaining
+        ]
+        if not paid:
+            return None
+        mean, _ = self.curves.predict(paid)
+        return self._whole(paid[int(np.argmax(mean))])
+
+    def _whole(self, point: Point) -> Choice:
+        return Choice(point.strategy, point.setting, Rung(self.full))
+
+    def reserve(self, last: Choice, before: Choice) -> float:
         """What must be left, after a trial, so that the last training can be paid for."""
         return 0.0 if last in self._done or last == before else self.cost(last)
 

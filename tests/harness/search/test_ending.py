@@ -13,7 +13,7 @@ from harness.search.costs import TrialCosts
 from harness.search.curves import Curves, Point, Prior, Scales, Seen
 from harness.search.decide import standing
 from harness.search.loop import Search
-from harness.search.policy import Choice, Policy
+from harness.search.policy import Choice, Ended, Policy
 from harness.search.space import Rung
 from tests.harness.fair_toys import install, toy_question
 
@@ -44,6 +44,21 @@ def test_the_last_training_is_the_most_promising_that_can_be_paid_for(
 ) -> None:
     policy = policy_of({"good": 100.0, "poor": 10.0})
     assert policy.last(remaining) == Choice(trained, f"{trained}1", Rung(FULL))
+
+
+def test_a_setting_that_fails_on_everything_after_a_score_ends_the_search() -> None:
+    policy = policy_of({"good": 100.0})
+    policy.tell(Choice("good", "good1", Rung(FULL // 4)), 0.8)
+    policy.tell(Choice("good", "good1", Rung(FULL)), None)
+    assert policy.last(-1.0) == Choice("good", "good1", Rung(FULL))
+    assert policy.ask(math.inf) == Ended("exhausted")
+
+
+def test_without_a_score_on_everything_the_cheapest_is_named_even_if_it_failed() -> None:
+    policy = policy_of({"good": 100.0})
+    policy.tell(Choice("good", "good1", Rung(FULL)), 0.8)
+    policy.tell(Choice("good", "good1", Rung(FULL // 4)), None)
+    assert policy.last(-1.0) == Choice("good", "good1", Rung(FULL))
 
 
 def test_a_favourite_that_is_too_dear_does_not_end_the_search() -> None:
@@ -92,7 +107,7 @@ def test_a_trial_leaves_time_for_the_last_training(
     def watched(self: Search, choice: Choice) -> float | None:
         limit = inner(self, choice)
         before = self.pick is None and choice.rung.examples < FULL
-        limits.append((before, self.remaining, limit, self.policy.last(self.remaining)))
+        limits.append((before, self.remaining, limit))
         return limit
 
     monkeypatch.setattr(Search, "_limit", watched)
@@ -102,10 +117,10 @@ def test_a_trial_leaves_time_for_the_last_training(
         strategies=("linear_probe", "full_finetune"), protocol="search", budget_seconds=60, seeds=1
     )
     run(asked, tmp_path / "out", Conditions(command="harness run"))
-    early = [(left, limit) for before, left, limit, _ in limits if before]
+    early = [(left, limit) for before, left, limit in limits if before]
     assert early
     assert all(limit == pytest.approx(left - 1.0) for left, limit in early)
-    assert all(limit == left for before, left, limit, _ in limits if not before)
+    assert all(limit == left for before, left, limit in limits if not before)
 
 
 def test_the_loss_of_a_chosen_setting_is_its_own() -> None:
