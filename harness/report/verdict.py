@@ -70,7 +70,7 @@ def _headline(result: Result, best: StrategyResult) -> tuple[str, str]:
         return "close", f"No winner was declared; {plain} scores highest with {reached}."
     rival, lead = name_of(result, result.runner_up), _lead(result)
     if not rival:
-        return "alone", f"{name} reaches {reached}; there was no other strategy to compare it with."
+        return "alone", f"{name} reaches {reached}; no other strategy was scored."
     if lead is None:
         return "close", f"{name} comes first with {reached}, before {rival}."
     gap = wording.gap(result.metric, lead)
