@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from advisor.costs.workload import Workload
 from harness.advice import LocalCosts, situation_of
 from harness.bench import Bench
 from harness.ledger import Ledger
@@ -15,7 +16,9 @@ from harness.search.budget import SearchBudget
 from harness.search.loop import Guess, Search, Terms
 from harness.search.prior import prior_of
 from harness.speed import flops_per_second
+from harness.splits import VALIDATION_SHARE
 from harness.store import Store
+from harness.train_settings import TrainSettings
 
 _TEST_SHARE = 0.1  # of the seconds, for scoring the finalists on the test rows
 
@@ -62,14 +65,28 @@ def _guess(plan: Plan, bench: Bench) -> Guess:
     def guess(
         strategy: str, settings: Mapping[str, Setting], examples: int, together: int
     ) -> float:
-        epochs, size = settings.get("epochs"), settings.get("batch_size")
-        work = costs.usual._replace(
-            examples=examples,
-            test_rows=held,
-            trials=together,
-            epochs=epochs if isinstance(epochs, int) else costs.usual.epochs,
-            batch_size=size if isinstance(size, int) else costs.usual.batch_size,
-        )
-        return costs.expect(plan.strategies[strategy], work).seconds / together
+        kind = plan.strategies[strategy]
+        work = costs.usual._replace(examples=examples, test_rows=held, trials=together)
+        if kind.traits.needs_gradients:
+            work = _steps(work, settings, held)
+        return costs.expect(kind, work).seconds / together
 
     return guess
+
+
+def _steps(work: Workload, settings: Mapping[str, Setting], held: int) -> Workload:
+    """A training as the loop does it: whole batches, and all validation rows at every evaluation.
+
+    A batch that is not full takes nearly as long as a full one where texts are short, so that a
+    training on an eighth of the rows may cost a quarter.
+    """
+    epochs, size = settings.get("epochs"), settings.get("batch_size")
+    batch = size if isinstance(size, int) else work.batch_size
+    batches = math.ceil(max(1.0, work.examples * (1 - VALIDATION_SHARE)) / batch)
+    return work._replace(
+        examples=batches * batch,
+        validation_share=0.0,
+        test_rows=held * TrainSettings.evaluations * work.trials,
+        epochs=epochs if isinstance(epochs, int) else work.epochs,
+        batch_size=batch,
+    )
