@@ -28,12 +28,17 @@ class Resuming:
 
 @dataclass(frozen=True)
 class Planned:
-    """Who takes part: strategy -> reason for refusing it (empty where it takes part)."""
+    """Who takes part: strategy -> reason for refusing it (empty where it takes part).
+
+    Attributes:
+        cap_seconds: What each strategy may take or, if `shared`, all of them together.
+    """
 
     strategies: dict[str, str]
     cap_seconds: float | None
     budget_seconds: float | None
     findings: tuple[Finding, ...]
+    shared: bool = False
 
 
 @dataclass(frozen=True)

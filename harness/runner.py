@@ -181,10 +181,12 @@ def _prepare(
     baselines, findings = _baselines(bench, budget), _findings(plan, bench)
     if how.cancelled():
         raise Stopped("stopped before anything was measured; nothing was written.")
-    sharing = 1 if question.protocol == "search" else len(plan.feasible)
-    terms = earlier.terms if earlier else _settle(budget.cap(sharing), rows)
+    shared = question.protocol == "search"
+    terms = (
+        earlier.terms if earlier else _settle(budget.cap(1 if shared else len(plan.feasible)), rows)
+    )
     refused = {id: plan.refused.get(id, "") for id in plan.strategies}
-    how.on_event(Planned(refused, terms.cap_seconds, question.budget_seconds, findings))
+    how.on_event(Planned(refused, terms.cap_seconds, question.budget_seconds, findings, shared))
     return _Work(plan, bench, budget, terms, row_seconds, findings, baselines, advice, expected)
 
 

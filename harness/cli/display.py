@@ -132,8 +132,16 @@ def _plan_lines(event: Planned) -> list[str]:
     lines = [f"{found.level}: {found.text}" for found in event.findings]
     lines += [f"{_name(id)} is left out: {why}" for id, why in event.strategies.items() if why]
     if event.cap_seconds is not None:
-        lines.append(f"every strategy may take {format_duration(event.cap_seconds)}")
+        lines.append(
+            _allowance(event.cap_seconds, "the search" if event.shared else "every strategy")
+        )
     return lines
+
+
+def _allowance(seconds: float, whose: str) -> str:
+    if seconds <= 0:
+        return "nothing of the budget is left after loading: no trial can be paid for"
+    return f"{whose} may take {format_duration(seconds)}"
 
 
 def _ended(record: RunRecord, number: int, resumed: bool) -> str:

@@ -6,6 +6,7 @@ from harness.report import tables, wording
 from harness.report.names import name_of
 from harness.report.parts import Fact
 from harness.report.result import Budget, Data, Result, Score
+from harness.report.searched import budget
 
 FAMILIES = {
     "convnet": "convolutional network",
@@ -35,11 +36,16 @@ def asked(result: Result) -> tuple[Fact, ...]:
         ("Task", _words(data.task), data.description or "no description was given"),
         ("Classes", _labels(data.label_names), ""),
         ("Examples", _many(question.examples), _split_note(result)),
-        ("Budget", _duration(question.budget_seconds), ""),
+        ("Budget", _duration(question.budget_seconds) or _other_budget(result), ""),
         ("Seeds", _seeds(question.seeds), ""),
         ("Target", wanted, f"test {wording.metric_name(result.metric)}" if wanted else ""),
         ("Texts cut at", _many(question.max_tokens, "tokens"), ""),
     )
+
+
+def _other_budget(result: Result) -> str | None:
+    """A search may count in trials or operations instead of seconds."""
+    return None if result.search is None else budget(result.search)
 
 
 def _facts(*facts: tuple[str, str | None, str]) -> tuple[Fact, ...]:

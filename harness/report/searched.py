@@ -68,6 +68,25 @@ def search_view(result: Result) -> SearchView | None:
     )
 
 
+def budget(search: Searched) -> str | None:
+    """What was asked for, in its unit; None without a limit."""
+    return _amount(search, search.budget.amount)
+
+
+def _spending(result: Result, search: Searched) -> str:
+    """Where the budget went; one of wall clock pays for more than trials."""
+    spent = search.budget.spent
+    if not spent:
+        return ""
+    if search.budget.unit == "trials":
+        return f"{spent:,.0f} made"
+    told = f"{_amount(search, spent)} spent on trials"
+    rest = (result.seconds or 0.0) - spent
+    if search.budget.unit != "seconds" or rest <= 0:
+        return told
+    return f"{told}, {wording.duration(rest)} on loading, scoring and the report"
+
+
 def _amount(search: Searched, value: float | None) -> str | None:
     """A part of the budget in its unit."""
     if value is None:
@@ -84,7 +103,7 @@ def _said(search: Searched) -> str:
     spent, amount = search.budget.spent, search.budget.amount
     used = ""
     if spent is not None and amount:
-        used = f" with {wording.percent(spent / amount, 0)} of the budget"
+        used = f", which took {wording.percent(spent / amount, 0)} of the budget,"
     why = _ENDINGS.get(search.ended, search.ended or "of a reason that was not recorded")
     trials = f"{count} trial{'' if count == 1 else 's'}"
     return wording.sentence(f"the search made {trials}{used} and ended because {why}")
@@ -102,9 +121,8 @@ def _unscored(result: Result) -> str:
 
 
 def _facts(result: Result, search: Searched) -> tuple[Fact, ...]:
-    spent, amount = (_amount(search, one) for one in (search.budget.spent, search.budget.amount))
     found = [
-        Fact("Budget", amount or "no limit", f"{spent} spent on trials" if spent else ""),
+        Fact("Budget", budget(search) or "no limit", _spending(result, search)),
         Fact("Tolerance", _points(search.tolerance) or "not recorded", "of expected loss"),
         Fact("Dropped", wording.listed([name_of(result, one) for one in search.dropped]) or "none"),
     ]

@@ -69,6 +69,20 @@ def test_what_happens_is_told(terminal: bool) -> None:
         assert line in said
 
 
+@pytest.mark.parametrize(
+    ("seconds", "shared", "told"),
+    [
+        (60.0, True, "the search may take 60 s"),
+        (0.0, False, "nothing of the budget is left after loading"),
+    ],
+)
+def test_what_may_be_spent_is_told(seconds: float, shared: bool, told: str) -> None:
+    written = io.StringIO()
+    display = Display(Console(file=written, width=200), time.monotonic())
+    display.plain(Planned({}, seconds, 60.0, (), shared))
+    assert told in written.getvalue()
+
+
 def test_plain_lines_hold_the_time_and_no_control_codes() -> None:
     lines = shown("plain", terminal=False).splitlines()
     assert all(line.startswith("[     0 s] ") for line in lines)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report import charts
+from harness.report.facts import asked
 from harness.report.render import to_html
 from harness.report.result import parse
 from harness.report.searched import search_view
@@ -77,7 +78,10 @@ def text_of(run: dict) -> str:
 
 def test_the_section_tells_how_the_search_went(searched):
     text = text_of(searched)
-    assert "The search made 4 trials with 25% of the budget and ended because no further" in text
+    assert (
+        "The search made 4 trials, which took 25% of the budget, and ended because no further"
+        in text
+    )
     assert "1 min 15 s spent on trials" in text
     assert (
         "Full fine-tuning overtakes linear probe at about 640 examples, 90% interval 320 to 800"
@@ -86,6 +90,19 @@ def test_the_section_tells_how_the_search_went(searched):
     assert "outside the sizes that were measured" in text
     assert "Full fine-tuning is as likely as not to reach 96.0% from 500 examples on" in text
     assert "0.31 points" in text
+
+
+def test_the_budget_is_told_in_its_unit_and_where_it_went(searched):
+    searched["search"]["budget"] = {"unit": "trials", "amount": 40, "spent": 39}
+    searched["question"]["budget_seconds"] = None
+    facts = {fact.term: fact.text for fact in asked(parse(searched))}
+    assert facts["Budget"] == "40 trials"
+    assert search_view(parse(searched)).facts[0].note == "39 made"
+    searched["search"]["budget"] = {"unit": "seconds", "amount": 60, "spent": 30}
+    searched["seconds"] = 55
+    assert search_view(parse(searched)).facts[0].note == (
+        "30 s spent on trials, 25 s on loading, scoring and the report"
+    )
 
 
 def test_trials_stand_in_their_order_with_what_was_spent(searched):
