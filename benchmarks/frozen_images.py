@@ -11,7 +11,7 @@ LogisticRegressionCV. Files are read and decoded by both sides every round.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,20 +46,36 @@ def ours(n: int, test: int) -> Work:
 
 
 def alone(backbone: Any, files: Sequence[Path]) -> dict[str, float]:
-    """Seconds of reading all files, and of the network on as many pixels that are ready."""
+    """Seconds of reading all files, and of the network on as many pixels that are ready: as we run
+    it, from the same file by ONNX Runtime, and by torch."""
     from harness.backbones.convnet import BATCH
+    from harness.backbones.onnx_runtime import exported
 
     started = time.perf_counter()
     for _ in backbone.reader.batches(files, BATCH):
         pass
     read = time.perf_counter()
-    pixels = backbone.reader.read(files[:BATCH])
-    rounds = max(1, min(8, len(files) // len(pixels)))
-    begun = time.perf_counter()
-    for _ in range(rounds):
-        backbone._compute(pixels)
-    each = (time.perf_counter() - begun) / (rounds * len(pixels))
-    return {"reading": read - started, "network": each * len(files)}
+    pixels = backbone.reader.read(files[:BATCH]).contiguous()
+    inputs = {"pixels": pixels}
+    onnx = exported(backbone._network, inputs, inputs).engine
+    ways = {
+        "network": lambda: backbone._compute(pixels),
+        "by ONNX Runtime": lambda: onnx({"pixels": pixels.numpy()}),
+        "by torch": lambda: backbone._torch_features(pixels),
+    }
+    repeats = max(1, min(8, len(files) // len(pixels)))
+    batches = len(files) / len(pixels)
+    found = {name: batches * _each(way, repeats) for name, way in ways.items()}
+    return {"reading": read - started, **found}
+
+
+def _each(work: Callable[[], object], repeats: int) -> float:
+    """Seconds of one call."""
+    work()
+    started = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - started) / repeats
 
 
 def why(one: Measured, other: Measured, ratio: float) -> str:
@@ -124,7 +140,7 @@ def measure(asked: Asked) -> Result:
                 why=why(one, other, other.median / one.median),
             ),
         ),
-        tables=(parts_of(a, b),),
+        tables=(parts_of(a, b), engines(a)),
     )
 
 
@@ -135,6 +151,22 @@ def parts_of(ours: dict[str, float], peer: dict[str, float]) -> Table:
         for part in ("extraction", "probe")
     ]
     return Table("Seconds of the last round", ("part", "ours", "peer", "ratio"), tuple(rows))
+
+
+def engines(ours: dict[str, float]) -> Table:
+    """What computes the exported network, and how fast."""
+    names = {
+        "network": "the exported file by OpenVINO, as used",
+        "by ONNX Runtime": "the exported file by ONNX Runtime",
+        "by torch": "torch, eager",
+    }
+    rows = [
+        (name, f"{ours[key]:.2f}", f"{ours['by torch'] / ours[key]:.2f}")
+        for key, name in names.items()
+    ]
+    return Table(
+        "The network alone, on pixels that are ready", ("by", "seconds", "times torch"), tuple(rows)
+    )
 
 
 BENCHMARK = Benchmark("frozen_images", measure, ("timm", "sklearn"), rounds=(3, 1))

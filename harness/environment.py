@@ -13,7 +13,7 @@ import torch
 from harness.records import OnWhat
 
 _LIBRARIES = (
-    "torch", "torchvision", "transformers", "peft", "timm", "onnxruntime", "optuna",
+    "torch", "torchvision", "transformers", "peft", "timm", "onnxruntime", "openvino", "optuna",
     "scikit-learn", "numpy", "pandas",
 )  # fmt: skip
 

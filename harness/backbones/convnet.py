@@ -17,10 +17,12 @@ from timm.models import save_for_hf
 from torch import nn
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones import efficientnet_lite0, onnx_runtime
+from harness.backbones import efficientnet_lite0
 from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec, View, check_form
 from harness.backbones.heads import GRID, HeadTrainee, grid_of, on_grid, own_copy
 from harness.backbones.images import ImageReader, read_pixels
+from harness.backbones.onnx_runtime import Engine, ExportFailed, exported
+from harness.backbones.openvino_runtime import OpenVinoModel
 from harness.backbones.timm_nets import depth_groups, source_of
 from harness.out_of_memory import in_halves
 from harness.tasks.base import Task
@@ -35,7 +37,7 @@ class ConvNetBackbone(FrozenModel):
     """A conv net without its classifier; implements `Backbone`.
 
     Attributes:
-        backend: What computes features: "onnxruntime" or "torch"; known after the first call.
+        backend: What computes features: "openvino" or "torch"; known after the first call.
         backend_note: Why, in one sentence.
     """
 
@@ -53,7 +55,7 @@ class ConvNetBackbone(FrozenModel):
         self.backend = "torch"
         self.backend_note = "no features were computed yet"
         self._network = ConvViews(self.model)
-        self._exported: onnx_runtime.OnnxModel | None = None
+        self._exported: Engine | None = None
         self._chosen = False
 
     @classmethod
@@ -165,18 +167,18 @@ class ConvNetBackbone(FrozenModel):
         return self._exported({"pixels": pixels.contiguous().numpy()})
 
     def _choose_backend(self, pixels: torch.Tensor) -> None:
-        """ONNX Runtime on a CPU where it computes the same as torch; says so when it does not."""
+        """OpenVINO on a CPU where it computes the same as torch; says so when it does not."""
         self._chosen = True
         if self.device.type != "cpu":
-            self.backend_note = "ONNX Runtime is used on the CPU only"
+            self.backend_note = "OpenVINO is used on the CPU only"
             return
         inputs = {"pixels": pixels.contiguous()}
         try:
-            file, apart = onnx_runtime.exported(self._network, sample=inputs, check=inputs)
-        except onnx_runtime.ExportFailed as error:
+            _, self._exported, apart = exported(self._network, inputs, inputs, OpenVinoModel)
+        except ExportFailed as error:
             self.backend_note = str(error)
             return
-        self._exported, self.backend = onnx_runtime.OnnxModel(file), "onnxruntime"
+        self.backend = "openvino"
         self.backend_note = f"equal to torch up to {apart:.1e} of the largest feature"
 
 

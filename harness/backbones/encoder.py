@@ -190,9 +190,9 @@ class EncoderBackbone(FrozenModel):
             raise SpecError(f"8-bit features are computed on a CPU; got device {self.device}")
         network = LastStates(self.model, self.tokenizer)
         try:
-            whole, _ = exported(
+            whole = exported(
                 network, self._example("a b c", "d"), self._example("a", "b c d e f", "")
-            )
+            ).file
         except ExportFailed as error:
             raise ModelError(f"encoder {self.facts.name!r} cannot be quantised: {error}") from error
         file = cached(cache_key(network, "int8"), lambda target: quantise(whole, target))

@@ -1,4 +1,4 @@
-"""ONNX Runtime as a faster way to compute the same frozen features on a CPU."""
+"""Networks as ONNX files, and ONNX Runtime as a way to compute them on a CPU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import onnxruntime
@@ -24,11 +25,38 @@ TOLERANCE = 1e-3
 
 
 class ExportFailed(Exception):
-    """A network cannot be computed by ONNX Runtime; the message is one line."""
+    """A network cannot be computed from its exported file; the message is one line."""
+
+
+class Engine(Protocol):
+    """Computes the one output of an exported network.
+
+    Attributes:
+        name: As a reader knows it.
+    """
+
+    name: str
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray: ...
+
+
+class Exported(NamedTuple):
+    """A network that is computed by an engine.
+
+    Attributes:
+        file: What was exported.
+        apart: The largest difference from torch, relative to the largest output.
+    """
+
+    file: Path
+    engine: Engine
+    apart: float
 
 
 class OnnxModel:
     """An exported network, ready to run with as many threads as torch has."""
+
+    name = "ONNX Runtime"
 
     def __init__(self, file: Path) -> None:
         options = onnxruntime.SessionOptions()
@@ -83,16 +111,17 @@ def quantise(file: Path, target: Path) -> None:
 
 
 def exported(
-    model: nn.Module, sample: Mapping[str, torch.Tensor], check: Mapping[str, torch.Tensor]
-) -> tuple[Path, float]:
-    """The network's exported file, made on first use, and how far it is from torch.
+    model: nn.Module,
+    sample: Mapping[str, torch.Tensor],
+    check: Mapping[str, torch.Tensor],
+    engine: Callable[[Path], Engine] = OnnxModel,
+) -> Exported:
+    """The network's exported file, made on first use, what computes it and how far that is from torch.
 
     Args:
         sample: What the network is traced with.
         check: Inputs of other sizes on which both must agree.
-
-    Returns:
-        The file and the largest difference on `check`, relative to the largest output.
+        engine: What the file is opened with.
 
     Raises:
         ExportFailed: If it cannot be exported, or the two differ by more than `TOLERANCE`.
@@ -100,7 +129,8 @@ def exported(
     try:
         key = cache_key(model, _fixed_sizes(sample))
         file = cached(key, lambda part: export(model, sample, part))
-        computed = OnnxModel(file)({name: value.numpy() for name, value in check.items()})
+        opened = engine(file)
+        computed = opened({name: value.numpy() for name, value in check.items()})
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
         raise ExportFailed(f"ONNX export failed ({type(error).__name__}: {reason})") from error
@@ -108,8 +138,8 @@ def exported(
         expected = model(*check.values()).numpy()
     apart = difference(expected, computed)
     if apart > TOLERANCE:
-        raise ExportFailed(f"ONNX Runtime differs from torch by {apart:.1e} of the largest output")
-    return file, apart
+        raise ExportFailed(f"{opened.name} differs from torch by {apart:.1e} of the largest output")
+    return Exported(file, opened, apart)
 
 
 def cached(key: str, make: Callable[[Path], None]) -> Path:

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the same numbers as torch, kept by content, and said when it is not used."""
+"""Exported networks: the same numbers as torch, kept by content, and said when it is not used."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.backbones import onnx_runtime
 from harness.backbones.convnet import ConvNetBackbone
 from harness.backbones.encoder import EncoderBackbone, LastStates
 from harness.backbones.images import ImageReader
+from harness.backbones.openvino_runtime import OpenVinoModel
 from tests.harness.tiny_models import save_images, tiny_convnet, tiny_encoder
 
 
@@ -26,16 +27,16 @@ def exported(cache: Path) -> list[Path]:
     return sorted((cache / "onnx").glob("*"))
 
 
-def test_conv_nets_use_onnx_runtime_and_export_once(files, empty_cache, monkeypatch):
+def test_conv_nets_use_openvino_and_export_once(files, empty_cache, monkeypatch):
     model = tiny_convnet()
     first = model.features(files, pooling="mean")
-    assert model.backend == "onnxruntime"
+    assert model.backend == "openvino"
     assert model.backend_note.startswith("equal to torch up to ")
     (file,) = exported(empty_cache)
     monkeypatch.setattr(onnx_runtime, "export", lambda *_: pytest.fail("exported twice"))
     again = tiny_convnet()
     np.testing.assert_array_equal(again.features(files, pooling="mean"), first)
-    assert again.backend == "onnxruntime"
+    assert again.backend == "openvino"
     assert exported(empty_cache) == [file]
 
 
@@ -45,7 +46,7 @@ def test_other_weights_are_another_file(files, empty_cache):
     with torch.no_grad():
         next(other.model.parameters()).mul_(2)
     other.features(files, pooling="mean")
-    assert other.backend == "onnxruntime"
+    assert other.backend == "openvino"
     assert len(exported(empty_cache)) == 2
 
 
@@ -56,7 +57,7 @@ def test_another_image_size_is_another_file(files, empty_cache):
             {**resolve_model_data_config(model.model), "input_size": (3, side, side)}
         )
         model.features(files, pooling="mean")
-        assert model.backend == "onnxruntime", model.backend_note
+        assert model.backend == "openvino", model.backend_note
     assert len(exported(empty_cache)) == 2
 
 
@@ -74,12 +75,12 @@ def test_a_failing_export_falls_back_to_torch_and_says_so(files, empty_cache, mo
 
 
 def test_a_difference_falls_back_to_torch_and_says_so(files, empty_cache, monkeypatch):
-    whole = onnx_runtime.OnnxModel.__call__
-    monkeypatch.setattr(onnx_runtime.OnnxModel, "__call__", lambda self, x: whole(self, x) * 1.01)
+    whole = OpenVinoModel.__call__
+    monkeypatch.setattr(OpenVinoModel, "__call__", lambda self, x: whole(self, x) * 1.01)
     model = tiny_convnet()
     features = model.features(files, pooling="mean")
     assert model.backend == "torch"
-    assert model.backend_note == "ONNX Runtime differs from torch by 1.0e-02 of the largest output"
+    assert model.backend_note == "OpenVINO differs from torch by 1.0e-02 of the largest output"
     np.testing.assert_array_equal(features, torch_features(model, files))
 
 
@@ -114,8 +115,7 @@ def test_encoders_export_with_their_mask(family, empty_cache):
     padded["attention_mask"] = (padded["input_ids"] != 1).long()
     longer = {"input_ids": torch.tensor([[0, 7, 8, 9, 6, 2], [0, 9, 2, 1, 1, 1]])}
     longer["attention_mask"] = (longer["input_ids"] != 1).long()
-    _, apart = onnx_runtime.exported(network, padded, longer)
-    assert apart < 1e-4
+    assert onnx_runtime.exported(network, padded, longer).apart < 1e-4
     np.testing.assert_array_equal(model.features(["a good film"], pooling="mean"), before)
 
 
@@ -137,9 +137,9 @@ def test_8_bit_minilm_is_near_whatever_the_padding(minilm: EncoderBackbone, empt
     assert np.abs(exact - near).max() > 1e-4
 
 
-def test_efficientnet_runs_on_onnx_runtime(efficientnet: ConvNetBackbone, files):
+def test_efficientnet_runs_on_openvino(efficientnet: ConvNetBackbone, files):
     features = efficientnet.features(files, pooling="mean")
-    assert efficientnet.backend == "onnxruntime", efficientnet.backend_note
+    assert efficientnet.backend == "openvino", efficientnet.backend_note
     assert onnx_runtime.difference(torch_features(efficientnet, files), features) < 1e-4
 
 
