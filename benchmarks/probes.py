@@ -105,17 +105,17 @@ def extracts_and_probes(
     extract: Callable[[Sequence[Any]], np.ndarray],
     probe: Callable[[np.ndarray, Rows], np.ndarray],
     given: Rows,
-    beside: Callable[[], Mapping[str, float]] = dict,
+    beside: Callable[[], Mapping[str, float]] | None = None,
 ) -> Work:
     """The work of one side: `outcome`, timed by its two parts.
 
     Args:
-        beside: What else is told of the side; called untimed, after the work.
+        beside: As of `Outcome`.
     """
 
     def work() -> Outcome:
         found = outcome(extract, probe, given)
-        return Outcome({**found, **beside()}, seconds=found["extraction"] + found["probe"])
+        return Outcome(found, found["extraction"] + found["probe"], beside=beside)
 
     return work
 

@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,19 @@ class Outcome:
         values: What is compared between the sides: numbers, strings, numpy arrays.
         seconds: Where only part of the call is the work: that part, timed by the work itself.
         flops: Floating point operations, where the machine's limit is counted in them.
+        beside: More values, worked out when the time and memory of the work were read.
     """
 
     values: Mapping[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     flops: float | None = None
+    beside: Callable[[], Mapping[str, Any]] | None = None
+
+    def whole(self) -> Outcome:
+        """With the values of `beside`."""
+        if self.beside is None:
+            return self
+        return replace(self, values={**self.values, **self.beside()}, beside=None)
 
 
 Work = Callable[[], Outcome]
@@ -172,7 +180,7 @@ def _environment(threads: int) -> Iterator[None]:
 def _serve(contender: Contender, pipe: Connection, threads: int) -> None:
     """The side's process: makes, works and tells when asked, until the pipe closes."""
     work: Work | None = None
-    outcome = Outcome()
+    outcome, peak = Outcome(), 0
     while True:
         try:
             asked = pipe.recv()
@@ -181,16 +189,18 @@ def _serve(contender: Contender, pipe: Connection, threads: int) -> None:
         try:
             start = time.perf_counter()
             if asked == "tell":
-                pipe.send((True, (peak_bytes(), outcome)))
+                pipe.send((True, (peak, outcome)))
                 continue
             if asked == "make":
                 _limit_torch(threads)
                 work = contender.make(**contender.arguments)
-                forget_peak()
             else:
                 assert work is not None
+                forget_peak()
                 outcome = work()
             took = time.perf_counter() - start
+            if asked == "work":
+                peak, outcome = max(peak, peak_bytes()), outcome.whole()
             own = outcome.seconds if asked == "work" else None
             pipe.send((True, (took if own is None else own,)))
         except Exception as error:  # noqa: BLE001 - passed on whole to the process that asked
