@@ -134,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as scratch:
         told = measure(given, given.runs or Path(scratch))
+    given.out.mkdir(parents=True, exist_ok=True)
     write_text(given.out / "search_live.md", told)
     print(told)
     return 0

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import norm
 
 from harness.search.curves import Array, Curves, Point, Prior, Scales, Seen, repeat_noise
@@ -25,6 +26,7 @@ from harness.search.space import Rung, point_of
 
 DROP_BELOW = 0.01
 """A strategy that was measured is dropped when its chance of being best is below this."""
+Mask = npt.NDArray[np.bool_]
 _NODES = norm.ppf((np.arange(31) + 0.5) / 31)
 _FAILURES = 2
 _LEAST_COST = 1e-9
@@ -119,7 +121,7 @@ class Policy:
         able = able or fresh
         if able:
             prices = np.array([max(self.price(one), _LEAST_COST) for one in able])
-            return able[int(np.argmax(self._gains(able) / prices))]
+            return able[int(np.argmax(self._gains(able, remaining) / prices))]
         if settled:
             return Ended("tolerance")
         return Ended("budget")
@@ -215,9 +217,11 @@ class Policy:
         ready = any(done.rung == Rung(self.full) for done in self._done)
         return ready and self.cost(one) <= remaining
 
-    def _gains(self, options: Sequence[Choice]) -> Array:
-        """Knowledge gradient of every option, in points."""
+    def _gains(self, options: Sequence[Choice], remaining: float) -> Array:
+        """Knowledge gradient of every option, in points: of what can still be trained on everything after
+        it, since knowing more of a setting that can no longer be paid for wins nothing."""
         ends = self.candidates()
+        before, afterwards = self._within_reach(ends, options, remaining)
         points = [point_of(o.strategy, o.setting, o.rung, self.full) for o in options]
         mean, covariance = self.curves.predict([*ends, *points])
         n = len(ends)
@@ -225,9 +229,25 @@ class Policy:
         deviation = np.sqrt(np.diag(covariance)[n:] + noise)
         moves = covariance[:n, n:] / deviation  # (ends, options)
         after = sigmoid(mean[:n, None, None] + moves[:, :, None] * _NODES)
+        best = np.where(afterwards[:, :, None], after, -np.inf).max(axis=0)
+        picks = np.where(afterwards, mean[:n, None], -np.inf).argmax(axis=0)
         # measured against the mean over the same nodes: the sigmoid alone would count as a gain
-        pick = int(np.argmax(mean[:n]))
-        return np.asarray(100 * (after.max(axis=0) - after[pick]).mean(axis=1))
+        learned = (best - after[picks, np.arange(len(picks))]).mean(axis=1)
+        lost = sigmoid(mean[:n][before].max()) - sigmoid(mean[picks])
+        return np.asarray(100 * (learned - lost))
+
+    def _within_reach(
+        self, ends: Sequence[Point], options: Sequence[Choice], remaining: float
+    ) -> tuple[Mask, Mask]:
+        """Which settings are trained on everything or can be paid for: now, shape (ends,), and after each
+        option, shape (ends, options); all of them where none is."""
+        whole = [self._whole(end) for end in ends]
+        left = np.array([[remaining], *([remaining - self.cost(one)] for one in options)]).T
+        costs = np.array([0.0 if one in self._done else self.cost(one) for one in whole])
+        reach = costs[:, None] <= left
+        reach[:, 1:] |= np.array([[one == option for option in options] for one in whole])
+        reach[:, ~reach.any(axis=0)] = True
+        return reach[:, 0], reach[:, 1:]
 
     def _expected(self, strategy: str, setting: str) -> float:
         mean, _ = self.curves.predict([Point(strategy, setting, 0.0)])

@@ -123,6 +123,19 @@ def test_a_trial_leaves_time_for_the_last_training(
     assert all(limit == left for before, left, limit in limits if not before)
 
 
+def test_a_look_after_which_the_favourite_cannot_be_paid_for_is_worth_nothing() -> None:
+    """A quarter of a training to learn more of it, and then the whole training is out of reach."""
+    policy = policy_of({"good": 40.0, "poor": 1.0})
+    policy.prior = Prior()
+    policy.tell(Choice("poor", "poor1", Rung(FULL)), 0.7)
+    look = Choice("good", "good1", Rung(FULL // 4))
+    whole = look._replace(rung=Rung(FULL))
+    rich, short = (policy._gains([look, whole], remaining) for remaining in (50.0, 49.0))
+    assert short[0] <= 0 < rich[0]
+    assert short[1] > 0
+    assert policy.ask(49.0) == whole
+
+
 def test_the_loss_of_a_chosen_setting_is_its_own() -> None:
     seen = [Seen(Point("good", "g", 0.0), 0.9, 200), Seen(Point("poor", "p", 0.0), 0.5, 200)]
     curves = Curves(Prior(), Scales(), seen)

@@ -25,6 +25,9 @@ def guess(tmp_path_factory: pytest.TempPathFactory) -> Guess:
     with pytest.MonkeyPatch.context() as patch:
         install(patch)
         patch.setattr("harness.search.start.Search", watched)
+        patch.setattr(
+            "harness.advice.flops_per_second", lambda _: 1e6
+        )  # loading counts for nothing
         asked = toy_question(
             strategies=("linear_probe", "full_finetune"),
             protocol="search",
@@ -42,12 +45,12 @@ def test_few_rows_save_less_than_their_share(guess: Guess) -> None:
     training = [3 * EPOCHS * batches * BATCH for batches in (2, 10)]
     validating = 10 * HELD
     expected = (training[1] + validating) / (training[0] + validating)
-    assert all_of_them / few == pytest.approx(expected, rel=0.05)
+    assert all_of_them / few == pytest.approx(expected, rel=0.01)
 
 
-def test_trainings_share_no_more_than_the_loading(guess: Guess) -> None:
+def test_trainings_share_nothing(guess: Guess) -> None:
     together, alone = (guess("full_finetune", TRAINING, FULL, n) for n in (5, 1))
-    assert together == pytest.approx(alone, rel=0.02)
+    assert together == pytest.approx(alone, rel=0.01)
 
 
 def test_probes_share_the_extraction(guess: Guess) -> None:
