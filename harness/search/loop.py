@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -129,11 +129,15 @@ class Search:
     @property
     def pick(self) -> Point | None:
         """The setting to use: of those trained on everything, the one with the best expectation."""
+        return self._best_trained(tuple(self._candidates))
+
+    def _best_trained(self, strategies: Sequence[str]) -> Point | None:
+        """Of the strategies' settings that were trained on everything, the most promising."""
         ready = [
             Point(name, setting, 0.0)
-            for name, one in self._candidates.items()
-            for setting in one.known
-            if self.policy.is_full(Point(name, setting, 0.0)) and self._scored(name, setting)
+            for name in strategies
+            for setting in self._candidates[name].known
+            if self._scored(name, setting)
         ]
         if not ready:
             return None
@@ -166,15 +170,15 @@ class Search:
             kind, limit = self.plan.strategies[name], self._limit(choice)
             record, fitted = run_trial(bench, kind, settings, stage="search", seed=0, limit=limit)
         self._learn(choice, record)
+        self._records[choice] = record
         if fitted is not None and self._leads(choice):
-            record = self._kept(record, fitted)
+            record = self._records[choice] = self._kept(record, fitted)
         if not resumed:
             self.store.append(record)
         self.bench.on_event(TrialEnded(record, resumed=resumed))
         if record.happened.status == "stopped":
             raise Stopped
         outcome.trials.append(record)
-        self._records[choice] = record
 
     def _learn(self, choice: Choice, record: RunRecord) -> None:
         happened = record.happened
@@ -189,8 +193,8 @@ class Search:
         self.policy.tell(choice, score)
 
     def _leads(self, choice: Choice) -> bool:
-        """Whether a trial on everything is now its strategy's best."""
-        best = self.policy.best_of(choice.strategy)
+        """Whether a trial on everything is now its strategy's best of those."""
+        best = self._best_trained([choice.strategy])
         whole = choice.rung == Rung(self.plan.examples)
         return whole and best is not None and best.setting == choice.setting
 
@@ -201,17 +205,21 @@ class Search:
         return record.model_copy(update={"happened": happened})
 
     def _finish(self) -> None:
-        """The pick on the test rows, and every strategy whose best model is still on disk."""
+        """The pick on the test rows, and the model that every other strategy left on disk."""
         pick = self.pick
         for name, outcome in self.outcomes.items():
-            best = pick if pick is not None and pick.strategy == name else self.policy.best_of(name)
-            record = None if best is None else self._whole(name, best.setting)
-            if record is None or record.happened.status not in SCORED:
-                continue
-            folder = self.bench.folder / ARTEFACTS / name
-            if best is not pick and artefact_of(folder) != record.content_id:
-                continue
-            outcome.finals.append(self._final(record))
+            if pick is not None and pick.strategy == name:
+                record = self._whole(name, pick.setting)
+            else:
+                record = self._on_disk(name)
+            if record is not None:
+                outcome.finals.append(self._final(record))
+
+    def _on_disk(self, name: str) -> RunRecord | None:
+        """The trial whose model is kept: that which led its strategy last."""
+        kept = artefact_of(self.bench.folder / ARTEFACTS / name)
+        found = (one for one in self.outcomes[name].trials if one.content_id == kept)
+        return next(found, None)
 
     def _final(self, searched: RunRecord) -> RunRecord:
         """The finalist: the searched model read back; trained again if it is gone."""

@@ -136,6 +136,34 @@ def test_a_look_after_which_the_favourite_cannot_be_paid_for_is_worth_nothing() 
     assert policy.ask(49.0) == whole
 
 
+@pytest.mark.parametrize("trials", [20, 45])
+def test_whatever_was_trained_on_everything_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int
+) -> None:
+    """The runner-up, too, whose model stays on disk."""
+    install(monkeypatch)
+    alike = {"linear_probe": 0.9, "full_finetune": 0.89}
+    monkeypatch.setattr(
+        "harness.bench.Bench.validation_score",
+        lambda _, record: (alike[record.asked.strategy], 0.0),
+    )
+    asked = toy_question(
+        strategies=tuple(alike),
+        protocol="search",
+        budget_trials=trials,
+        seeds=1,
+    )
+    out = run(asked, tmp_path / "out", Conditions(command="harness run"))
+    result = json.loads((out / "result.json").read_text())
+    whole = {
+        one["strategy"]
+        for one in result["search"]["history"]
+        if (one["examples"], one["passes"]) == (FULL, 1.0) and one["score"] is not None
+    }
+    assert whole
+    assert whole == {one["strategy"] for one in result["strategies"] if one["test"] is not None}
+
+
 def test_the_loss_of_a_chosen_setting_is_its_own() -> None:
     seen = [Seen(Point("good", "g", 0.0), 0.9, 200), Seen(Point("poor", "p", 0.0), 0.5, 200)]
     curves = Curves(Prior(), Scales(), seen)
