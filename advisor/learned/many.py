@@ -15,7 +15,6 @@ from advisor.traits import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.features import Features
     from advisor.inference import Resolved
     from advisor.learned.expect import Standing
 
@@ -28,21 +27,22 @@ class Asked:
     """A situation with its feasible candidates.
 
     Attributes:
-        features, degrees: Of the situation; feasible: its candidates, at least one.
+        strengths, degrees: Of the rules and of the situation; feasible: its candidates, at least
+            one.
         reference: The best candidate that full access would allow.
     """
 
-    __slots__ = ("degrees", "feasible", "features", "reference", "situation")
+    __slots__ = ("degrees", "feasible", "reference", "situation", "strengths")
 
     def __init__(
         self,
         situation: Resolved,
-        features: Features,
+        strengths: list[float],
         degrees: tuple[float, ...],
         feasible: list[Standing],
         reference: Standing,
     ) -> None:
-        self.situation, self.features, self.degrees = situation, features, degrees
+        self.situation, self.strengths, self.degrees = situation, strengths, degrees
         self.feasible, self.reference = feasible, reference
 
 
@@ -81,8 +81,7 @@ def _covariance(
 
 def _values(rows: Sequence[Asked], degrees: Array) -> Array:
     """Every term as if all of them were about every strategy, shape (rows, terms)."""
-    strengths = [[rule.strength(one.features, one.situation) for rule in RULES] for one in rows]
-    return np.hstack([np.array(strengths), degrees[:, _PLACES]])
+    return np.hstack([np.array([one.strengths for one in rows]), degrees[:, _PLACES]])
 
 
 @cache
