@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 from typing import TextIO
 
@@ -23,8 +24,8 @@ _KEYS = frozenset(key.name for key in KEYS)
 _HARDWARE = ("gpu_memory", "gpus")
 _AT_ONCE = 1_000
 """Rows that are answered together."""
-_Placed = tuple[dict[str, str], str]
-"""A row and where it stands."""
+_Row = tuple[list[str], str]
+"""The cells of a row and where it stands."""
 
 
 def advise_batch(source: str, target: str) -> int:
@@ -50,82 +51,97 @@ def advise_batch(source: str, target: str) -> int:
     if os.path.abspath(source) == os.path.abspath(target):
         raise OutputError(f"--out {target} is the file to read. Give another name.")
     with _opened(source) as file:
-        reader = csv.DictReader(file)
-        columns = _checked_columns(reader.fieldnames, source)
-        strategies = _candidates(reader, source)
-    answers = ("best", *(f"{answer}_{strategy}" for strategy in strategies for answer in ANSWERS))
+        columns, rows = _read(file, source)
+        _refuse_columns(columns, source)
+        strategies = _candidates(columns, rows)
+    answers = ["best", *(f"{answer}_{strategy}" for strategy in strategies for answer in ANSWERS)]
     taken = [name for name in columns if name in answers]
     if taken:
         raise DataError(
             f"{source}: column {taken[0]!r} is one of the answers. Rename or remove it."
         )
+    answer = partial(_answers, [_key(name) for name in columns], strategies)
     with _opened(source) as file, _written(target) as out:
-        writer = csv.DictWriter(out, [*columns, *answers], lineterminator="\n")
-        writer.writeheader()
-        rows = 0
-        for some, told in _answered(_rows(csv.DictReader(file), source)):
-            for (row, _), cells in zip(some, told, strict=True):
-                writer.writerow(row | cells)
-            rows += len(some)
-    return rows
+        _, rows = _read(file, source)
+        out.write(_lines([[*columns, *answers]]))
+        written = 0
+        for some, lines in _shared(answer, rows):
+            out.write(lines)
+            written += some
+    return written
 
 
-def _answered(placed: Iterator[_Placed]) -> Iterator[tuple[list[_Placed], list[dict[str, object]]]]:
-    """Rows with the cells of their answers, some at a time and in their order.
+def _shared(answer: Callable[[list[_Row]], str], rows: Iterator[_Row]) -> Iterator[tuple[int, str]]:
+    """How many rows, and the lines that answer them: some at a time and in their order.
 
     Where there are many, every core works, and only a few parts are under way at once.
     """
-    first, second = (list(islice(placed, _AT_ONCE)) for _ in range(2))
+    first, second = (list(islice(rows, _AT_ONCE)) for _ in range(2))
+    parts = chain(filter(None, [first, second]), _parts(rows))
     workers = os.cpu_count() or 1
     if not second or workers == 1:
-        for some in filter(None, chain([first, second], _parts(placed))):
-            yield some, _answers(some)
+        for some in parts:
+            yield len(some), answer(some)
         return
     from concurrent.futures import Future, ProcessPoolExecutor
 
-    under_way: deque[tuple[list[_Placed], Future[list[dict[str, object]]]]] = deque()
+    under_way: deque[tuple[int, Future[str]]] = deque()
     with ProcessPoolExecutor(workers) as pool:
-        for some in chain([first, second], _parts(placed)):
-            under_way.append((some, pool.submit(_answers, some)))
+        for some in parts:
+            under_way.append((len(some), pool.submit(answer, some)))
             if len(under_way) > 2 * workers:
-                done, told = under_way.popleft()
-                yield done, told.result()
-        for done, told in under_way:
-            yield done, told.result()
+                done, lines = under_way.popleft()
+                yield done, lines.result()
+        for done, lines in under_way:
+            yield done, lines.result()
 
 
-def _parts(placed: Iterator[_Placed]) -> Iterator[list[_Placed]]:
-    while some := list(islice(placed, _AT_ONCE)):
+def _parts(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
+    while some := list(islice(rows, _AT_ONCE)):
         yield some
 
 
 class _Answered:
-    """A row's situation and its candidates in the order of the advice."""
+    """What the cells of a row need; the costs behind the scores, which take memory, are let go.
+
+    Attributes:
+        scores: Of the candidates, in the order of the advice; None for the infeasible ones.
+        reference: As `prospects.reference`; None where nothing is feasible.
+    """
 
     def __init__(self, case: Case, order: list[Scored]) -> None:
-        self.case, self.order = case, order
+        self.case = case
+        self.scores = {each.traits.id: each.score for each in order}
+        self.feasible = standings(order)
+        self.reference = reference(case.situation, order) if self.feasible else None
 
 
-def _answers(rows: list[_Placed]) -> list[dict[str, object]]:
-    """The cells of the answers to some rows."""
-    return list(_with_prospects([_answer(row, where) for row, where in rows]))
+def _answers(keys: list[str], strategies: list[str], rows: list[_Row]) -> str:
+    """Rows with the cells of their answers, as lines of CSV.
+
+    Args:
+        keys: What each column is; strategies: those that have columns.
+    """
+    answered = [_answer(keys, cells, where) for cells, where in rows]
+    told = _with_prospects(answered, strategies)
+    return _lines([*cells, *answers] for (cells, _), answers in zip(rows, told, strict=True))
 
 
-def _answer(row: dict[str, str], where: str) -> _Answered:
-    named = ((_key(name), value) for name, value in row.items())
-    given = {key: value for key, value in named if key in _KEYS and value.strip()}
+def _answer(keys: list[str], cells: list[str], where: str) -> _Answered:
+    given = {
+        key: cell for key, cell in zip(keys, cells, strict=True) if key in _KEYS and cell.strip()
+    }
     hardware_said = any(name in given for name in _HARDWARE)
     try:
-        situation = Situation.from_mapping(given)
+        situation = Situation(**given)  # type: ignore[arg-type]  # it reads texts, too
         s = resolve(situation, assume_hardware=hardware_said or "candidates" not in given)
     except AdviceError as error:
         raise SpecError(f"{where}: {error}") from None
-    # asking about a prompt full of examples does not make hard prompting that expensive
-    case = Case.of(s._replace(demonstrations=None))
+    case = Case.of(s.without_question())
     return _Answered(case, ranked_in(case, s.candidates))
 
 
-def _with_prospects(answered: list[_Answered]) -> Iterator[dict[str, object]]:
+def _with_prospects(answered: list[_Answered], strategies: list[str]) -> Iterator[list[object]]:
     """The cells of each row; probabilities of all rows are worked out together."""
     model = trusted()
     found: dict[int, dict[str, tuple[float, float]]] = {}
@@ -134,38 +150,51 @@ def _with_prospects(answered: list[_Answered]) -> Iterator[dict[str, object]]:
 
         by_size: dict[int, list[tuple[int, Asked]]] = {}
         for place, each in enumerate(answered):
-            if feasible := standings(each.order):
-                case, s = each.case, each.case.situation
-                best = reference(s, each.order)
-                asked = Asked(s, case.features, case.degrees, feasible, best)
-                by_size.setdefault(len(feasible), []).append((place, asked))
+            if each.reference is not None:
+                case = each.case
+                asked = Asked(
+                    case.situation, case.strengths, case.degrees, each.feasible, each.reference
+                )
+                by_size.setdefault(len(each.feasible), []).append((place, asked))
         for several in by_size.values():
             places = [place for place, _ in several]
             told = prospects_of(model, [asked for _, asked in several])
             found.update(zip(places, told, strict=True))
     for place, each in enumerate(answered):
-        yield _cells(each.order, found.get(place, {}))
+        yield _cells(each.scores, found.get(place, {}), strategies)
 
 
-def _cells(order: list[Scored], found: dict[str, tuple[float, float]]) -> dict[str, object]:
-    cells: dict[str, object] = {"best": order[0].traits.id if order[0].score is not None else ""}
-    for each in order:
-        id = each.traits.id
-        p_best, expected = found.get(id, (None, None))
-        values = (each.score, p_best, expected, int(each.score is not None))
-        for name, value in zip(ANSWERS, values, strict=True):
-            cells[f"{name}_{id}"] = "" if value is None else value
+def _cells(
+    scores: dict[str, float | None],
+    found: dict[str, tuple[float, float]],
+    strategies: list[str],
+) -> list[object]:
+    """`best`, then the answers about each strategy; None is an empty cell."""
+    first = next(iter(scores))
+    cells: list[object] = [first if scores[first] is not None else None]
+    for strategy in strategies:
+        if strategy in scores:
+            score = scores[strategy]
+            cells += (score, *found.get(strategy, (None, None)), int(score is not None))
+        else:
+            cells += [None] * len(ANSWERS)
     return cells
 
 
-def _candidates(reader: csv.DictReader[str], source: str) -> list[str]:
+def _lines(rows: Iterable[list[object]]) -> str:
+    """Rows as CSV."""
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _candidates(columns: list[str], rows: Iterator[_Row]) -> list[str]:
     """Every strategy that is a candidate in some row, in the usual order."""
+    place = next((i for i, name in enumerate(columns) if _key(name) == "candidates"), None)
     asked: set[str] = set()
     seen: set[str] = set()
-    for row, where in _rows(reader, source):
-        text = next(
-            (value for name, value in row.items() if _key(name) == "candidates"), ""
-        ).strip()
+    for cells, where in rows:
+        text = "" if place is None else cells[place].strip()
         if text in seen:
             continue
         seen.add(text)
@@ -177,25 +206,31 @@ def _candidates(reader: csv.DictReader[str], source: str) -> list[str]:
     return [strategy for strategy in STRATEGIES if strategy in (asked or CORE)]
 
 
-def _rows(reader: csv.DictReader[str], source: str) -> Iterator[tuple[dict[str, str], str]]:
-    """Each row with the place it came from."""
-    try:
-        for row in reader:
-            where = f"{source}, line {reader.line_num}"
-            if None in row or None in row.values():
-                width = len(reader.fieldnames or ())
-                raise DataError(
-                    f"{where}: has not the {width} cells of the header. Quote cells with commas."
-                )
-            yield row, where
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{source}, line {reader.line_num}: is no CSV in UTF-8 ({error})."
-        ) from None
+def _read(file: TextIO, source: str) -> tuple[list[str], Iterator[_Row]]:
+    """The names of the columns, and the rows below them; blank lines are none."""
+    reader = csv.reader(file)
+    columns = next(reader, [])
+
+    def rows() -> Iterator[_Row]:
+        try:
+            for cells in filter(None, reader):
+                where = f"{source}, line {reader.line_num}"
+                if len(cells) != len(columns):
+                    raise DataError(
+                        f"{where}: has not the {len(columns)} cells of the header. "
+                        "Quote cells with commas."
+                    )
+                yield cells, where
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{source}, line {reader.line_num}: is no CSV in UTF-8 ({error})."
+            ) from None
+
+    return columns, rows()
 
 
-def _checked_columns(names: object, source: str) -> list[str]:
-    if not isinstance(names, list) or not any(_key(name) in _KEYS for name in names):
+def _refuse_columns(names: list[str], source: str) -> None:
+    if not any(_key(name) in _KEYS for name in names):
         raise DataError(
             f"{source}: no column is a situation key. Name columns like {', '.join(sorted(_KEYS)[:4])}, ..."
         )
@@ -205,7 +240,6 @@ def _checked_columns(names: object, source: str) -> list[str]:
             raise DataError(f"{source}: column {name!r} occurs twice. Keep one.")
         if key not in _KEYS and _is_slip(key):
             raise UnknownName("key", name, _KEYS)
-    return names
 
 
 def _is_slip(name: str) -> bool:

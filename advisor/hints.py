@@ -6,6 +6,8 @@ guessed, and every inference is said with the word it rests on.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from advisor.situation import Situation
 
 # Word beginnings in a description, and what they say; first match counts.
@@ -40,15 +42,13 @@ class Hints:
     """
 
     def __init__(self, situation: Situation) -> None:
-        words = situation.description if isinstance(situation.description, str) else ""
-        for mark in "-_/.,;:()?!\"'":
-            words = words.replace(mark, " ")
-        self._text = f" {' '.join(words.lower().split())} "
+        said = situation.description
+        self._text = _plain(said) if isinstance(said, str) else ""
         self._has_classes = bool(situation.label_names or situation.classes)
 
     def task(self, modality: str) -> tuple[str, str] | None:
         for task, beginnings in _TASK_HINTS:
-            word = self._first(beginnings)
+            word = _first(beginnings, self._text)
             fits = (modality == "text") == (task != "localization")
             if word and fits and not (self._has_classes and task in _WITHOUT_CLASSES):
                 return task, word
@@ -56,7 +56,7 @@ class Hints:
 
     def image(self) -> str | None:
         """The word that speaks of images."""
-        return self._first(_IMAGE_HINTS)
+        return _first(_IMAGE_HINTS, self._text)
 
     def shift(self, params: int) -> tuple[str, str] | None:
         """ "far" or "moderate"; specialist text is farther for a small model."""
@@ -64,10 +64,21 @@ class Hints:
         for distance, beginnings in (
             ("far", _FAR_HINTS), (specialist, _SPECIALIST_HINTS), ("moderate", _MODERATE_HINTS),
         ):  # fmt: skip
-            if word := self._first(beginnings):
+            if word := _first(beginnings, self._text):
                 return distance, word
         return None
 
-    def _first(self, beginnings: tuple[str, ...]) -> str | None:
-        found = (word for word in beginnings if f" {word}" in self._text)
-        return next((word.strip() for word in found), None)
+
+@lru_cache(maxsize=64)
+def _plain(description: str) -> str:
+    """Words in lower case with one blank around each, without marks."""
+    for mark in "-_/.,;:()?!\"'":
+        description = description.replace(mark, " ")
+    return f" {' '.join(description.lower().split())} "
+
+
+@lru_cache(maxsize=256)
+def _first(beginnings: tuple[str, ...], text: str) -> str | None:
+    """Remembered: who asks what would change the answer asks with the same description."""
+    found = (word for word in beginnings if f" {word}" in text)
+    return next((word.strip() for word in found), None)

@@ -64,6 +64,10 @@ class Resolved(NamedTuple):
         """Bytes of all devices together; None for no limit."""
         return None if self.gpu_memory is None else self.gpu_memory * max(self.gpus, 1)
 
+    def without_question(self) -> "Resolved":
+        """Asking about a prompt full of examples does not make hard prompting that expensive."""
+        return self if self.demonstrations is None else self._replace(demonstrations=None)
+
     def to_dict(self) -> dict[str, object]:
         """Every value in force, given or inferred, as plain JSON; `Situation` reads it back."""
         values = {}

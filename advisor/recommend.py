@@ -158,7 +158,7 @@ class Recommendation(_Answer):
         """One line if a strategy that was not asked about would come first."""
         if self.situation.stated.candidates is not None and set(self._candidates) != set(CORE):
             return None
-        first = ranked(_without_question(self.situation), STRATEGIES)[0]
+        first = ranked(self.situation.without_question(), STRATEGIES)[0]
         if first.score is None or first.traits.id in self._candidates:
             return None
         against = (
@@ -206,7 +206,7 @@ class Recommendation(_Answer):
     @cached_property
     def pilot(self) -> Pilot | None:
         """The two candidates worth measuring first; None if that would gain nothing."""
-        return worthwhile_pilot(_without_question(self.situation), self._ranked)
+        return worthwhile_pilot(self.situation.without_question(), self._ranked)
 
     @cached_property
     def cheapest(self) -> tuple[str, float] | None:
@@ -226,7 +226,7 @@ class Recommendation(_Answer):
 
     @cached_property
     def _ranked(self) -> list[Scored]:
-        return ranked(_without_question(self.situation), self._candidates)
+        return ranked(self.situation.without_question(), self._candidates)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON, in the published schema; everything is worked out for it."""
@@ -288,7 +288,7 @@ def advise(
         situation = Situation.from_mapping(situation.to_dict() | {"candidates": candidates})
     resolved = resolve(situation, assume_hardware=assume_hardware)
     words = words_of_situation(resolved)
-    asked = _without_question(resolved)
+    asked = resolved.without_question()
     order = ranked(asked, resolved.candidates)
     found = prospects(asked, order)
     return Recommendation(
@@ -301,11 +301,6 @@ def advise(
         assume_hardware=assume_hardware,
         tolerance=tolerance,
     )
-
-
-def _without_question(resolved: Resolved) -> Resolved:
-    """Asking about a prompt full of examples does not make hard prompting that expensive."""
-    return resolved if resolved.demonstrations is None else resolved._replace(demonstrations=None)
 
 
 def _is_trained(advice: StrategyAdvice) -> bool:

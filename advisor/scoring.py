@@ -11,11 +11,11 @@ from advisor.costs import Costs, Hardware, Shape, Workload, estimate
 from advisor.costs.hardware import hardware_of
 from advisor.costs.shape import shape_of
 from advisor.costs.workload import workload_of
-from advisor.features import Features, featurize
+from advisor.features import featurize
 from advisor.inference import Resolved
-from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact, artefact, dot
+from advisor.learned.artefact import POINTS_PER_LOGIT, RULES, Artefact, artefact, dot
 from advisor.learned.basis import degrees
-from advisor.rules import DIRECTIONS, FEASIBILITY, START, Direction, Forbids
+from advisor.rules import FEASIBILITY, START, Direction, Forbids
 from advisor.rules.base import any_strategy, in_steps
 from advisor.traits import STRATEGIES, Traits
 
@@ -52,13 +52,17 @@ MEASURED = Direction(
 )
 
 
+_Placed = tuple[int, Direction]
+"""A rule and its place among `RULES`."""
+
+
 @cache
-def _rules_about(strategy: str) -> tuple[tuple[Forbids, ...], tuple[Direction, ...]]:
+def _rules_about(strategy: str) -> tuple[tuple[Forbids, ...], tuple[_Placed, ...]]:
     """The rows that can ever apply to a strategy: `about` depends on its traits alone."""
     traits = STRATEGIES[strategy]
     return (
         tuple(rule for rule in FEASIBILITY if rule.about(traits)),
-        tuple(rule for rule in DIRECTIONS if rule.about(traits)),
+        tuple((place, rule) for place, rule in enumerate(RULES) if rule.about(traits)),
     )
 
 
@@ -66,13 +70,14 @@ class Case(NamedTuple):
     """A situation with everything about it that does not depend on the strategy.
 
     Attributes:
+        strengths: How fully each of `RULES` holds.
         own: The situation with all access. Rules look at costs on the user's own devices: what
             somebody else's API hides must not open a strategy that the weights would not.
     """
 
     situation: Resolved
     own: Resolved
-    features: Features
+    strengths: list[float]
     degrees: tuple[float, ...]
     shape: Shape
     hardware: Hardware
@@ -82,7 +87,9 @@ class Case(NamedTuple):
     def of(cls, s: Resolved) -> Self:
         shape = shape_of(s)
         own = s if s.access == "weights" else s._replace(access="weights")
-        return cls(s, own, featurize(s), degrees(s), shape, hardware_of(s), workload_of(s, shape))
+        features = featurize(s)
+        strengths = [rule.strength(features, s) for rule in RULES]
+        return cls(s, own, strengths, degrees(s), shape, hardware_of(s), workload_of(s, shape))
 
     def costs(self, situation: Resolved, traits: Traits) -> Costs:
         return estimate(situation, traits, self.hardware, self.workload, self.shape)
@@ -102,20 +109,21 @@ def _score(case: Case, traits: Traits) -> Scored:
 
 
 def _effects(
-    case: Case, traits: Traits, directions: tuple[Direction, ...], model: Artefact | None
+    case: Case, traits: Traits, directions: tuple[_Placed, ...], model: Artefact | None
 ) -> tuple[tuple[tuple[Direction, float], ...], tuple[str, ...]]:
     """Points of the rules, in their fitted sizes, and of what measurements add to them; and the
     rules whose sign measurements turned around."""
-    features, situation = case.features, case.situation
-    if model is None:
-        told = ((rule, rule.effect(features, situation)) for rule in directions)
-        return tuple((rule, points) for rule, points in told if points), ()
+    strengths = case.strengths
     effects: list[tuple[Direction, float]] = [(START, float(START.points))]
+    if model is None:
+        told = ((rule, in_steps(rule.points * strengths[place])) for place, rule in directions)
+        return (*effects, *((rule, points) for rule, points in told if points)), ()
     turned = []
     total = effects[0][1]
     measured = dot(model.weights[traits.id], case.degrees)
-    for rule in directions:
-        if rule is START or not (strength := rule.strength(features, situation)):
+    for place, rule in directions:
+        strength = strengths[place]
+        if not strength:
             continue
         size = model.rules[rule.id]
         if size * rule.points < 0:
@@ -169,4 +177,4 @@ def stated_score(situation: Resolved, strategy: str) -> float:
     """Points of the rules in their stated sizes, as before any measurement."""
     features = featurize(situation)
     _, directions = _rules_about(strategy)
-    return sum(rule.effect(features, situation) for rule in directions)
+    return START.points + sum(rule.effect(features, situation) for _, rule in directions)

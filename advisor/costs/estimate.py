@@ -9,6 +9,7 @@ from advisor.costs.memory import (
     Memory,
     artefact_bytes,
     feature_bytes,
+    least_training_memory,
     serving_memory,
     training_memory,
 )
@@ -62,16 +63,12 @@ class Training:
         self.trained_parameters = plan.trained
 
     @cached_property
-    def _bytes(self) -> tuple[Memory, float]:
+    def memory(self) -> Memory:
         return training_memory(self._plan, self._hardware)
 
-    @property
-    def memory(self) -> Memory:
-        return self._bytes[0]
-
-    @property
+    @cached_property
     def least_memory_bytes(self) -> float:
-        return self._bytes[1]
+        return least_training_memory(self._plan, self._hardware)
 
     @cached_property
     def flops(self) -> float:
@@ -100,8 +97,12 @@ class _TrainingByApi(Training):
         self._price = price
 
     @cached_property
-    def _bytes(self) -> tuple[Memory, float]:
-        return Memory(features=feature_bytes(self._plan)), 0.0
+    def memory(self) -> Memory:
+        return Memory(features=feature_bytes(self._plan))
+
+    @cached_property
+    def least_memory_bytes(self) -> float:
+        return 0.0
 
     @cached_property
     def seconds(self) -> float:

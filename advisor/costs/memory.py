@@ -60,33 +60,45 @@ class Memory(NamedTuple):
         return self._asdict()
 
 
-def training_memory(plan: Plan, hardware: Hardware) -> tuple[Memory, float]:
-    """At the peak of training.
+def training_memory(plan: Plan, hardware: Hardware) -> Memory:
+    """At the peak of training, with the batch of the workload."""
+    weights, gradients, optimizer, cache = _states_and_cache(plan, hardware)
+    kept, _ = _activations(plan, hardware)
+    logits, features, batch = _training_logits(plan), feature_bytes(plan), plan.work.batch_size
+    held = weights + gradients + optimizer + cache + batch * (kept + logits) + features
+    return Memory(
+        weights, gradients, optimizer, batch * kept, batch * logits, cache, features,
+        hardware.overhead(held),
+    )  # fmt: skip
 
-    Returns:
-        Memory with the batch of the workload; and the bytes that are left when everything that
-        costs only time has been done: one example at a time, activations recomputed from the
-        inputs of the layers (Chen et al. 2016), features read from disk.
-    """
+
+def least_training_memory(plan: Plan, hardware: Hardware) -> float:
+    """Bytes that are left when everything that costs only time has been done: one example at a
+    time, activations recomputed from the inputs of the layers (Chen et al. 2016), features read
+    from disk."""
+    weights, gradients, optimizer, cache = _states_and_cache(plan, hardware)
+    _, recomputed = _activations(plan, hardware)
+    least = weights + gradients + optimizer + cache + recomputed + _training_logits(plan)
+    return least + hardware.overhead(least)
+
+
+def _states_and_cache(plan: Plan, hardware: Hardware) -> tuple[float, float, float, float]:
+    """Weights, gradients, states of the optimizer, keys and values: whatever the batch."""
     shape, work = plan.shape, plan.work
     copies = work.weight_copies - 1 if plan.traits.changes_all_weights else work.weight_copies
     states = plan.trained if plan.traits.needs_gradients else 0.0
-    weights = (shape.params * copies + plan.trained) * hardware.weight_bytes
-    gradients = states * hardware.weight_bytes
-    optimizer = states * (STATE_BYTES - 2 * hardware.weight_bytes)
-    cache = _cache(shape, plan.prompt, hardware) if plan.prompts else 0.0
-    kept, recomputed = _activations(plan, hardware)
-    logits = plan.answer * shape.vocabulary * _LOGIT_BYTES * (3 if states else 2)
-    features = feature_bytes(plan)
+    return (
+        (shape.params * copies + plan.trained) * hardware.weight_bytes,
+        states * hardware.weight_bytes,
+        states * (STATE_BYTES - 2 * hardware.weight_bytes),
+        _cache(shape, plan.prompt, hardware) if plan.prompts else 0.0,
+    )
 
-    states_and_cache = weights + gradients + optimizer + cache
-    held = states_and_cache + work.batch_size * (kept + logits) + features
-    least = states_and_cache + recomputed + logits
-    memory = Memory(
-        weights, gradients, optimizer, work.batch_size * kept, work.batch_size * logits, cache,
-        features, hardware.overhead(held),
-    )  # fmt: skip
-    return memory, least + hardware.overhead(least)
+
+def _training_logits(plan: Plan) -> float:
+    """Of one example."""
+    times = 3 if plan.traits.needs_gradients and plan.trained else 2
+    return plan.answer * plan.shape.vocabulary * _LOGIT_BYTES * times
 
 
 def serving_memory(plan: Plan, hardware: Hardware, tasks_served: int) -> Memory:

@@ -8,6 +8,7 @@ only through the demonstrations a prompt can hold, which is a rule.
 
 from __future__ import annotations
 
+from functools import cache
 from math import log10
 
 from advisor.features import rising
@@ -87,17 +88,26 @@ def degrees(s: Resolved) -> tuple[float, ...]:
 
     Beyond the range of the evidence they stop growing, so that a trend is not drawn on.
     """
-    examples = _within(log10(max(s.examples, 1)) - 3, -3, 3) / 1.5
-    many = _within(log10(max(s.examples, 1)) - 3.3, 0, 3) / 1.5
+    decades = log10(max(s.examples, 1))
+    examples = _within(decades - 3, -3, 3) / 1.5
+    many = _within(decades - 3.3, 0, 3) / 1.5
     per_class = _within(log10(max(s.examples, 1) / s.classes) - 1.5, -2, 3) / 1.5
     handful = 1 - rising(s.examples / s.classes, 1, 16)
     size = _within(log10(s.params) - 8, -1.5, 3.5) / 1.5
     shift = 2 * s.shift - 0.8
-    family = tuple(float(s.family == name) for name in FAMILIES)
-    # every CLIP is contrastive: its family says so already
-    objective = tuple(float(s.objective == name and s.family != "clip") for name in _OBJECTIVES)
-    task = tuple(float(s.task == name) for name in TASKS if name != "classification")
+    family, objective, task = _memberships(s.family, s.objective, s.task)
     return (
         1.0, size, shift, float(s.modality == "image"), *family, *objective, *task,
-        examples, many, per_class, handful, shift * examples, *(examples * of for of in family),
+        examples, many, per_class, handful, shift * examples, *[examples * of for of in family],
     )  # fmt: skip
+
+
+@cache
+def _memberships(family: str, objective: str | None, task: str) -> tuple[tuple[float, ...], ...]:
+    """1 for what a situation is and 0 for what it is not: by family, by objective, by task."""
+    return (
+        tuple(float(family == name) for name in FAMILIES),
+        # every CLIP is contrastive: its family says so already
+        tuple(float(objective == name and family != "clip") for name in _OBJECTIVES),
+        tuple(float(task == name) for name in TASKS if name != "classification"),
+    )

@@ -15,34 +15,35 @@ from advisor.traits import STRATEGIES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from advisor.features import Features
     from advisor.inference import Resolved
     from advisor.learned.expect import Standing
 
     Array = np.ndarray
 
 _PLACES = np.array([DEGREES.index(degree) for _, degree in TERMS])
+_STRATEGIES = {name: place for place, name in enumerate(STRATEGIES)}
 
 
 class Asked:
     """A situation with its feasible candidates.
 
     Attributes:
-        features, degrees: Of the situation; feasible: its candidates, at least one.
+        strengths, degrees: Of the rules and of the situation; feasible: its candidates, at least
+            one.
         reference: The best candidate that full access would allow.
     """
 
-    __slots__ = ("degrees", "feasible", "features", "reference", "situation")
+    __slots__ = ("degrees", "feasible", "reference", "situation", "strengths")
 
     def __init__(
         self,
         situation: Resolved,
-        features: Features,
+        strengths: list[float],
         degrees: tuple[float, ...],
         feasible: list[Standing],
         reference: Standing,
     ) -> None:
-        self.situation, self.features, self.degrees = situation, features, degrees
+        self.situation, self.strengths, self.degrees = situation, strengths, degrees
         self.feasible, self.reference = feasible, reference
 
 
@@ -70,10 +71,11 @@ def _covariance(
     model: Artefact, rows: Sequence[Asked], names: Sequence[tuple[str, ...]], degrees: Array
 ) -> Array:
     """Of the candidates' scores in a new source, shape (rows, candidates, candidates)."""
-    terms = _values(rows, degrees)[:, None, :] * np.array([[_takes(n) for n in some] for some in names])  # fmt: skip
+    strategies = np.array([[_STRATEGIES[name] for name in some] for some in names])
+    terms = _values(rows, degrees)[:, None, :] * _takes()[strategies]
     spread = terms * np.array(model.spread)
     lowered = terms @ np.array(model.reduction).T
-    alone = _own_variance(model, rows, names, degrees)
+    alone = _own_variance(model, rows, strategies, degrees)
     known = spread @ spread.transpose(0, 2, 1) - lowered @ lowered.transpose(0, 2, 1)
     added = alone[:, :, None] * np.eye(terms.shape[1])
     return np.asarray(model.noise["inflation"] * (known + added))
@@ -81,30 +83,34 @@ def _covariance(
 
 def _values(rows: Sequence[Asked], degrees: Array) -> Array:
     """Every term as if all of them were about every strategy, shape (rows, terms)."""
-    strengths = [[rule.strength(one.features, one.situation) for rule in RULES] for one in rows]
-    return np.hstack([np.array(strengths), degrees[:, _PLACES]])
+    return np.hstack([np.array([one.strengths for one in rows]), degrees[:, _PLACES]])
 
 
 @cache
-def _takes(strategy: str) -> Array:
-    """Which terms are about a strategy, 0 or 1, shape (terms,)."""
-    traits = STRATEGIES[strategy]
-    kinds = {kind.id for kind in KINDS if kind.about(traits)}
-    about = [*(rule.about(traits) for rule in RULES), *(kind in kinds for kind, _ in TERMS)]
+def _takes() -> Array:
+    """Which terms are about a strategy, 0 or 1, shape (strategies, terms)."""
+    about = []
+    for traits in STRATEGIES.values():
+        kinds = {kind.id for kind in KINDS if kind.about(traits)}
+        about.append([*(rule.about(traits) for rule in RULES), *(kind in kinds for kind, _ in TERMS)])  # fmt: skip
     return np.array(about, dtype=float)
 
 
 def _own_variance(
-    model: Artefact, rows: Sequence[Asked], names: Sequence[tuple[str, ...]], degrees: Array
+    model: Artefact, rows: Sequence[Asked], strategies: Array, degrees: Array
 ) -> Array:
-    """As `advisor.learned.outlook.own_variance`, shape (rows, candidates)."""
+    """As `advisor.learned.outlook.own_variance`, shape (rows, candidates).
+
+    Args:
+        strategies: Places of the candidates among `STRATEGIES`, shape (rows, candidates).
+    """
     noise = model.noise
     examples = np.array([max(each.situation.examples, 1) for each in rows], dtype=float)
     narrow = 10 ** (-2 * noise["narrowing"] * np.clip(np.log10(examples) - 3, -3, 3))
     slopes = np.square(degrees[:, [DEGREES.index(name) for name in noise["slopes"]]]).sum(axis=1)
     shared = noise["group"] ** 2 * slopes + narrow * noise["block"] ** 2
-    words = np.array([[prompts_in_words(STRATEGIES[n]) for n in some] for some in names])
-    wide = np.where(words, noise["words"] ** 2, 1.0)
+    words = np.array([prompts_in_words(traits) for traits in STRATEGIES.values()])
+    wide = np.where(words[strategies], noise["words"] ** 2, 1.0)
     return np.asarray((narrow * noise["single"] ** 2)[:, None] + wide * shared[:, None])
 
 
@@ -125,6 +131,7 @@ def _wins(means: Array, steps: Array) -> Array:
         [(means[:, None, :] + steps).argmax(axis=2), (means[:, None, :] - steps).argmax(axis=2)],
         axis=1,
     )
-    size = means.shape[1]
-    counts = (first[:, :, None] == np.arange(size)).sum(axis=1)
+    rows, size = means.shape
+    counted = np.bincount((first + size * np.arange(rows)[:, None]).ravel(), minlength=means.size)
+    counts = counted.reshape(rows, size)
     return np.asarray((counts + 0.5) / (first.shape[1] + 0.5 * size))

@@ -97,6 +97,14 @@ def test_bad_files_are_one_line_and_nothing_is_written(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_bad_row_below_blank_lines_is_named_by_its_own_line(
+    source: Path, tmp_path: Path, capsys
+) -> None:
+    source.write_text("params,examples\n7B,100\n\n\nbanana,5\n")
+    assert main(["--batch", str(source), "--out", str(tmp_path / "out.csv")]) == 2
+    assert f"{source}, line 5: params must be" in capsys.readouterr().err
+
+
 def test_a_misspelt_column_names_the_nearest_key(source: Path, tmp_path: Path, capsys) -> None:
     source.write_text("parms,examples\n7B,100\n")
     assert main(["--batch", str(source), "--out", str(tmp_path / "out.csv")]) == 2

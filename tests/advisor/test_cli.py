@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from advisor import cli
 from advisor.cli import main
+from advisor.flags import read_flags
 from advisor.situation import KEYS
 
 COURSE = ["--params", "175B", "--task", "qa", "--examples", "100k"]
@@ -54,6 +56,13 @@ def test_the_page_ranks_first_what_json_ranks_first(capsys) -> None:
     best = answer(capsys, *COURSE)["recommendations"][0]
     assert f"Why {best['name']}" in page
     assert best["rank"] == 1
+
+
+@pytest.mark.parametrize(
+    "argv", [COURSE, [*COURSE, "--params", "7B"], ["--description", "spam?", "--examples", ""]]
+)
+def test_plain_questions_are_read_as_argparse_reads_them(argv: list[str]) -> None:
+    assert cli._given(argv) == read_flags(argv)
 
 
 def test_candidates_may_be_several_words(capsys) -> None:
@@ -228,8 +237,8 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["dataclasses", "inspect", "difflib", "textwrap", "csv", "yaml", "numpy", "pathlib", "shutil"],
-)
+    ["argparse", "locale", "dataclasses", "inspect", "difflib", "textwrap", "csv", "yaml", "numpy", "pathlib", "shutil"],
+)  # fmt: skip
 def test_answering_imports_nothing_that_takes_long(module: str) -> None:
     code = f"import advisor.cli, sys; advisor.cli.main({COURSE!r}); sys.exit({module!r} in sys.modules)"
     assert (
