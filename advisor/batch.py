@@ -14,6 +14,8 @@ from typing import TextIO
 
 from advisor.errors import AdviceError, DataError, OutputError, SpecError, UnknownName
 from advisor.inference import resolve
+from advisor.learned.artefact import Artefact
+from advisor.learned.expect import expected
 from advisor.prospects import reference, standings, trusted
 from advisor.scoring import Case, Scored, ranked_in
 from advisor.situation import KEYS, Situation
@@ -144,24 +146,44 @@ def _answer(keys: list[str], cells: list[str], where: str) -> _Answered:
 def _with_prospects(answered: list[_Answered], strategies: list[str]) -> Iterator[list[object]]:
     """The cells of each row; probabilities of all rows are worked out together."""
     model = trusted()
-    found: dict[int, dict[str, tuple[float, float]]] = {}
-    if model is not None:
-        from advisor.learned.many import Asked, prospects_of
-
-        by_size: dict[int, list[tuple[int, Asked]]] = {}
-        for place, each in enumerate(answered):
-            if each.reference is not None:
-                case = each.case
-                asked = Asked(
-                    case.situation, case.strengths, case.degrees, each.feasible, each.reference
-                )
-                by_size.setdefault(len(each.feasible), []).append((place, asked))
-        for several in by_size.values():
-            places = [place for place, _ in several]
-            told = prospects_of(model, [asked for _, asked in several])
-            found.update(zip(places, told, strict=True))
+    found = {} if model is None else _prospects(model, answered)
     for place, each in enumerate(answered):
         yield _cells(each.scores, found.get(place, {}), strategies)
+
+
+def _prospects(
+    model: Artefact, answered: list[_Answered]
+) -> dict[int, dict[str, tuple[float, float]]]:
+    """Place of a row -> probability and expected score of each feasible candidate."""
+    try:
+        from advisor.learned.many import Asked, prospects_of
+    except ModuleNotFoundError:  # numpy makes it fast and is no dependency
+        return {place: _alone(model, each) for place, each in enumerate(answered)}
+    by_size: dict[int, list[tuple[int, Asked]]] = {}
+    for place, each in enumerate(answered):
+        if each.reference is not None:
+            case = each.case
+            asked = Asked(
+                case.situation, case.strengths, case.degrees, each.feasible, each.reference
+            )
+            by_size.setdefault(len(each.feasible), []).append((place, asked))
+    found: dict[int, dict[str, tuple[float, float]]] = {}
+    for several in by_size.values():
+        places = [place for place, _ in several]
+        told = prospects_of(model, [asked for _, asked in several])
+        found.update(zip(places, told, strict=True))
+    return found
+
+
+def _alone(model: Artefact, each: _Answered) -> dict[str, tuple[float, float]]:
+    """Of one row, as `advise` works it out."""
+    if each.reference is None:
+        return {}
+    told = expected(model, each.case.situation, each.feasible, each.reference)
+    return {
+        one.strategy: (what.p_best, what.score)
+        for one, what in zip(each.feasible, told, strict=True)
+    }
 
 
 def _cells(

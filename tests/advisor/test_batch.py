@@ -1,6 +1,7 @@
 """Batches: every row answered as the command would answer it, or nothing written at all."""
 
 import csv
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,20 @@ def test_many_rows_are_shared_by_processes_and_keep_their_order(
     before = sorted(tmp_path.iterdir())
     assert main(["--batch", str(source), "--out", str(tmp_path / "bad.csv")]) == 2
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_without_numpy_each_row_is_worked_out_by_itself(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = answered(source, tmp_path / "fast.csv")
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.delitem(sys.modules, "advisor.learned.many")
+    slow = answered(source, tmp_path / "slow.csv")
+    assert [list(row) for row in slow] == [list(row) for row in fast]
+    for one, other in zip(slow, fast, strict=True):
+        for name, cell in one.items():
+            if name.startswith(("p_best_", "expected_")) and cell:
+                assert float(cell) == pytest.approx(float(other[name]), abs=1e-9)
+            else:
+                assert cell == other[name]
+    assert any(row["p_best_linear_probe"] for row in slow)
