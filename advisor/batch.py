@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from itertools import chain, islice
-from typing import TextIO
+from typing import Any, TextIO
 
 from advisor.errors import AdviceError, DataError, OutputError, SpecError, UnknownName
 from advisor.inference import resolve
@@ -231,10 +231,11 @@ def _candidates(columns: list[str], rows: Iterator[_Row]) -> list[str]:
 def _read(file: TextIO, source: str) -> tuple[list[str], Iterator[_Row]]:
     """The names of the columns, and the rows below them; blank lines are none."""
     reader = csv.reader(file)
-    columns = next(reader, [])
+    with _readable(reader, source):
+        columns = next(reader, [])
 
     def rows() -> Iterator[_Row]:
-        try:
+        with _readable(reader, source):
             for cells in filter(None, reader):
                 where = f"{source}, line {reader.line_num}"
                 if len(cells) != len(columns):
@@ -243,12 +244,18 @@ def _read(file: TextIO, source: str) -> tuple[list[str], Iterator[_Row]]:
                         "Quote cells with commas."
                     )
                 yield cells, where
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(
-                f"{source}, line {reader.line_num}: is no CSV in UTF-8 ({error})."
-            ) from None
 
     return columns, rows()
+
+
+@contextmanager
+def _readable(reader: Any, source: str) -> Iterator[None]:
+    """Raises DataError for what inside cannot be read as CSV."""
+    try:
+        yield
+    except (csv.Error, UnicodeDecodeError) as error:
+        line = max(reader.line_num, 1)
+        raise DataError(f"{source}, line {line}: is no CSV in UTF-8 ({error}).") from None
 
 
 def _refuse_columns(names: list[str], source: str) -> None:

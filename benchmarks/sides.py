@@ -189,7 +189,7 @@ def _serve(contender: Contender, pipe: Connection, threads: int) -> None:
         try:
             start = time.perf_counter()
             if asked == "tell":
-                pipe.send((True, (peak, outcome)))
+                pipe.send((True, (peak, outcome.whole())))
                 continue
             if asked == "make":
                 _limit_torch(threads)
@@ -200,7 +200,7 @@ def _serve(contender: Contender, pipe: Connection, threads: int) -> None:
                 outcome = work()
             took = time.perf_counter() - start
             if asked == "work":
-                peak, outcome = max(peak, peak_bytes()), outcome.whole()
+                peak = max(peak, peak_bytes())
             own = outcome.seconds if asked == "work" else None
             pipe.send((True, (took if own is None else own,)))
         except Exception as error:  # noqa: BLE001 - passed on whole to the process that asked

@@ -25,7 +25,7 @@ from harness.backbones.base import Backbone, Progress, View
 from harness.device import cache_dir
 from harness.text_pair import TextPair
 
-FORMAT = 2
+FORMAT = 3
 """Part of every key: to be raised when stored features would no longer be what is computed."""
 BLOCK_ROWS = 1024
 """Rows extracted and stored together: what an interruption can lose."""

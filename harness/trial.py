@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.backbones.base import Backbone
 from harness.bench import PREDICTIONS, Bench
 from harness.datasets.base import Split
 from harness.files import no_room
@@ -226,8 +227,13 @@ def _attempt(bench: Bench, work: Callable[[], None]) -> Happened:
         seconds=time.perf_counter() - started,
         start_memory_bytes=memory.start_bytes,
         peak_memory_bytes=memory.peak_bytes,
-        chosen=dict(halves),
+        chosen={**halves, **_plain_path(bench.backbone)},
     )
+
+
+def _plain_path(backbone: Backbone) -> dict[str, str]:
+    """Why a slower of two equal ways was taken, where one was."""
+    return {"plain_path": backbone.plain_path} if backbone.plain_path else {}
 
 
 def _scored(

@@ -245,6 +245,11 @@ class FrozenModel:
         """Layers before the last whose outputs can be had, first to last."""
         return ()
 
+    @property
+    def plain_path(self) -> str:
+        """Why the faster of two equal ways to compute features failed; empty if none did."""
+        return ""
+
 
 class Backbone(Protocol):
     """A loaded pretrained model. Its own weights are frozen and never change.
@@ -302,6 +307,10 @@ class Backbone(Protocol):
 
     def earlier_layers(self) -> tuple[int, ...]:
         """Layers before the last whose outputs can be had, first to last."""
+
+    @property
+    def plain_path(self) -> str:
+        """Why the faster of two equal ways to compute features failed; empty if none did."""
 
     def trainee(
         self,

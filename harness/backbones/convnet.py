@@ -166,6 +166,11 @@ class ConvNetBackbone(FrozenModel):
             return self._torch_features(pixels)
         return self._exported({"pixels": pixels.contiguous().numpy()})
 
+    @property
+    def plain_path(self) -> str:
+        plain = self._chosen and self.backend == "torch" and self.device.type == "cpu"
+        return self.backend_note if plain else ""
+
     def _choose_backend(self, pixels: torch.Tensor) -> None:
         """OpenVINO on a CPU where it computes the same as torch; says so when it does not."""
         self._chosen = True

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import openvino
 import torch
+
+_CONVERTERS = "openvino.tools.ovc"
+
+
+def _openvino() -> Any:
+    """The library without its conversion tools, which would tell its maker of every import."""
+    kept_out: dict[str, Any] = sys.modules  # None in the place of a module makes its import fail
+    kept_out.setdefault(_CONVERTERS, None)
+    try:
+        import openvino
+    finally:
+        if kept_out[_CONVERTERS] is None:
+            del kept_out[_CONVERTERS]
+    return openvino
 
 
 class OpenVinoModel:
@@ -26,7 +41,8 @@ class OpenVinoModel:
             "PERFORMANCE_HINT": "LATENCY",  # all threads on one batch
             "ENABLE_CPU_PINNING": False,  # the threads that decode images run beside it
         }
-        self._network = openvino.Core().compile_model(file, "CPU", options)
+        self._network = _openvino().Core().compile_model(file, "CPU", options)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        return self._network(dict(inputs))[0]
+        computed: np.ndarray = self._network(dict(inputs))[0]
+        return computed

@@ -267,11 +267,12 @@ class Search:
         else:
             outcome.status = "underfunded"
             chance = self.policy.dropped.get(name)
-            outcome.reason = (
-                "it was not trained on all examples"
-                if chance is None
-                else f"it was dropped: its chance of being best is {chance:.1%}"
-            )
+            if self._best_trained([name]) is not None:
+                outcome.reason = "the model that was trained on all examples is no longer on disk"
+            elif chance is not None:
+                outcome.reason = f"it was dropped: its chance of being best is {chance:.1%}"
+            else:
+                outcome.reason = "it was not trained on all examples"
             if not outcome.trials:
                 asked = self.bench.asked(name, {}, stage="search", seed=0)
                 happened = Happened(status="underfunded", error=outcome.reason)

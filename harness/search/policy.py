@@ -239,15 +239,15 @@ class Policy:
     def _within_reach(
         self, ends: Sequence[Point], options: Sequence[Choice], remaining: float
     ) -> tuple[Mask, Mask]:
-        """Which settings are trained on everything or can be paid for: now, shape (ends,), and after each
-        option, shape (ends, options); all of them where none is."""
+        """Which settings are trained on everything or can be paid for: now, shape (ends,), all of them if
+        none is; and after each option, shape (ends, options), as now if none is."""
         whole = [self._whole(end) for end in ends]
         left = np.array([[remaining], *([remaining - self.cost(one)] for one in options)]).T
         costs = np.array([0.0 if one in self._done else self.cost(one) for one in whole])
         reach = costs[:, None] <= left
         reach[:, 1:] |= np.array([[one == option for option in options] for one in whole])
-        reach[:, ~reach.any(axis=0)] = True
-        return reach[:, 0], reach[:, 1:]
+        now = reach[:, 0] if reach[:, 0].any() else np.ones(len(ends), dtype=bool)
+        return now, np.where(reach[:, 1:].any(axis=0), reach[:, 1:], now[:, None])
 
     def _expected(self, strategy: str, setting: str) -> float:
         mean, _ = self.curves.predict([Point(strategy, setting, 0.0)])

@@ -68,25 +68,29 @@ def _guess(plan: Plan, bench: Bench) -> Guess:
         kind = plan.strategies[strategy]
         work = costs.usual._replace(examples=examples, test_rows=held, trials=together)
         if kind.traits.needs_gradients:
-            work = _steps(work, settings, held)
+            epochs = settings.get("epochs")
+            passes = epochs if isinstance(epochs, int) else work.passes(kind.traits)
+            work = _steps(work, settings, passes, held)
         return costs.expect(kind, work).seconds / together
 
     return guess
 
 
-def _steps(work: Workload, settings: Mapping[str, Setting], held: int) -> Workload:
+def _steps(work: Workload, settings: Mapping[str, Setting], epochs: float, held: int) -> Workload:
     """A training as the loop does it: whole batches, and all validation rows at every evaluation.
 
     A batch that is not full takes nearly as long as a full one where texts are short, so that a
     training on an eighth of the rows may cost a quarter.
     """
-    epochs, size = settings.get("epochs"), settings.get("batch_size")
+    size = settings.get("batch_size")
     batch = size if isinstance(size, int) else work.batch_size
     batches = math.ceil(max(1.0, work.examples * (1 - VALIDATION_SHARE)) / batch)
+    trained = float(batches * batch)
+    validated = held * min(TrainSettings.evaluations / epochs, batches)
     return work._replace(
-        examples=batches * batch,
-        validation_share=0.0,
-        test_rows=held * TrainSettings.evaluations * work.trials,
-        epochs=epochs if isinstance(epochs, int) else work.epochs,
+        examples=trained + validated,
+        validation_share=validated / (trained + validated),
+        test_rows=0,
+        epochs=epochs,
         batch_size=batch,
     )

@@ -183,3 +183,12 @@ def test_without_numpy_each_row_is_worked_out_by_itself(
             else:
                 assert cell == other[name]
     assert any(row["p_best_linear_probe"] for row in slow)
+
+
+def test_a_header_that_is_no_utf8_is_one_line(tmp_path: Path, capsys) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes("größe,params\na,1B\n".encode("latin-1"))
+    assert main(["--batch", str(source), "--out", str(tmp_path / "out.csv")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"advise: {source}, line 1: is no CSV in UTF-8")
+    assert said.count("\n") == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,27 @@ def test_a_failing_export_falls_back_to_torch_and_says_so(files, empty_cache, mo
     assert model.backend_note == "ONNX export failed (RuntimeError: no such operator)"
     np.testing.assert_array_equal(features, torch_features(model, files))
     assert exported(empty_cache) == []
+
+
+def test_a_fall_back_is_told(files, empty_cache, monkeypatch):
+    model = tiny_convnet()
+    model.features(files, pooling="mean")
+    assert (model.backend, model.plain_path) == ("openvino", "")
+    whole = OpenVinoModel.__call__
+    monkeypatch.setattr(OpenVinoModel, "__call__", lambda self, x: whole(self, x) * 1.01)
+    other = tiny_convnet()
+    other.features(files, pooling="mean")
+    assert other.plain_path == other.backend_note != ""
+
+
+def test_openvino_is_loaded_without_what_tells_its_maker(tmp_path):
+    """Its conversion tools send an event for every import."""
+    code = (
+        "import sys; from harness.backbones.openvino_runtime import _openvino; _openvino();"
+        "print([name for name in sys.modules if 'telemetry' in name or 'tools.ovc' in name])"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"
 
 
 def test_a_difference_falls_back_to_torch_and_says_so(files, empty_cache, monkeypatch):
