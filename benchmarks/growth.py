@@ -206,9 +206,11 @@ def resting(work: Work) -> Work:
 
 
 def measured(growth: Growth, asked: Asked) -> tuple[list[Chart], list[tuple[str, ...]]]:
-    """Charts of seconds and memory over what is varied, and the lines of the bound."""
+    """Charts of seconds and memory over what is varied, and the lines of the bound; the quick ones
+    show the smallest and the largest size."""
     found: dict[int, Measured] = {}
-    for size in growth.sizes:
+    sizes = (growth.sizes[0], growth.sizes[-1]) if asked.quick else growth.sizes
+    for size in sizes:
         side = Contender(growth.title, growth.make, {**growth.arguments, growth.vary: size})
         (found[size],) = race([side], rounds=asked.rounds, threads=asked.threads)
     seconds = tuple((float(size), one.median) for size, one in found.items())
