@@ -14,7 +14,7 @@ from advisor.errors import WorkFailed
 _SIGNS = (
     "not enough memory",  # torch's allocator on a CPU
     "can't allocate memory",
-    "failed to allocate memory",  # ONNX Runtime's arena
+    "failed to allocate",  # ONNX Runtime's arena, OpenVINO
     "bad_alloc",
     "bad allocation",
 )
@@ -25,7 +25,7 @@ class OutOfMemory(WorkFailed):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out: torch's, Python's or ONNX Runtime's."""
+    """Whether an error says that memory ran out: of torch, Python, ONNX Runtime or OpenVINO."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _SIGNS)

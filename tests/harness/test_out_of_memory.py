@@ -25,6 +25,11 @@ from tests.harness.tiny_seq2seq import tiny_seq2seq
         MemoryError(),
         RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried 9 bytes"),
         RuntimeError("[ONNXRuntimeError] : 6 : Failed to allocate memory for requested buffer"),
+        RuntimeError(
+            "Exception from src/inference/src/cpp/infer_request.cpp:224:\n"
+            "Check 'ptr' failed at src/plugins/intel_cpu/src/cpu_memory.cpp:257:\n"
+            "Failed to allocate 361267200 bytes of memory"
+        ),
         RuntimeError("std::bad_alloc"),
     ],
 )

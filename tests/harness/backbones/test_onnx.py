@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from timm.data import resolve_model_data_config
 
 from advisor.errors import ModelError, SpecError
-from harness.backbones import onnx_runtime
+from harness.backbones import convnet, onnx_runtime
 from harness.backbones.convnet import ConvNetBackbone
 from harness.backbones.encoder import EncoderBackbone, LastStates
 from harness.backbones.images import ImageReader
@@ -74,6 +76,22 @@ def test_a_failing_export_falls_back_to_torch_and_says_so(files, empty_cache, mo
     assert model.backend_note == "ONNX export failed (RuntimeError: no such operator)"
     np.testing.assert_array_equal(features, torch_features(model, files))
     assert exported(empty_cache) == []
+
+
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(rows=st.lists(st.integers(0, 4), min_size=1, max_size=9), size=st.integers(1, 5))
+def test_the_fast_path_equals_torch_whatever_the_batches(
+    files, empty_cache, rows: list[int], size: int
+):
+    chosen = [files[row] for row in rows]
+    model = tiny_convnet()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convnet, "BATCH", size)
+        fast = model.features(chosen, pooling="mean")
+    assert model.backend == "openvino"
+    assert onnx_runtime.difference(torch_features(model, chosen), fast) < 1e-4
 
 
 def test_a_fall_back_is_told(files, empty_cache, monkeypatch):
