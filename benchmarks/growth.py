@@ -262,7 +262,8 @@ def growths(folder: str, *, quick: bool) -> list[Growth]:
         ),
         Growth(
             "features of MiniLM, 20 words a text", "texts", features_of, "n",
-            (12 * some, 48 * some, 192 * some), {"words": 20}, lambda n: n * WIDTH * 4.0,
+            (96, 192, 384) if quick else (120, 480, 1920), {"words": 20}, lambda n: n * WIDTH * 4.0,
+            "The smallest number fills a batch of two threads.",
         ),
         Growth(
             f"features of MiniLM, {texts * some} texts", "words", features_of, "words",
