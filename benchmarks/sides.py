@@ -106,7 +106,9 @@ def race(contenders: Sequence[Contender], *, rounds: int, threads: int) -> list[
     """
     with ExitStack() as stack:
         sides = [stack.enter_context(_side(one, threads)) for one in contenders]
-        prepared = [side.ask("make")[0] for side in sides]
+        for side in sides:  # loading takes one core each, and is not what is compared
+            side.begin("make")
+        prepared = [side.answer()[0] for side in sides]
         for side, one in zip(sides, contenders, strict=True):
             for _ in range(one.warmups):
                 side.ask("work")
@@ -129,8 +131,17 @@ class _Side:
     pipe: Connection
 
     def ask(self, what: str) -> Any:
+        self.begin(what)
+        return self.answer()
+
+    def begin(self, what: str) -> None:
         try:
             self.pipe.send(what)
+        except OSError:
+            return  # its process ended: waiting for the answer says so
+
+    def answer(self) -> Any:
+        try:
             good, answer = self.pipe.recv()
         except (EOFError, OSError) as error:
             self.process.join(5)
