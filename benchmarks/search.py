@@ -167,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=ROOT / "reports", metavar="FOLDER")
     given = parser.parse_args(arguments)
     curves = measure(given.seeds)
+    given.out.mkdir(parents=True, exist_ok=True)
     write_json(given.out / "search.json", {"shares": _SHARES.tolist(), "regret": curves})
     write_text(given.out / "search.md", report(curves, given.seeds))
     print(json.dumps({"grids": len(curves), "regret_at_25": float(at(curves, OURS, 0.25).mean())}))

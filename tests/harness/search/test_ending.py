@@ -140,7 +140,6 @@ def test_a_look_after_which_the_favourite_cannot_be_paid_for_is_worth_nothing() 
 def test_whatever_was_trained_on_everything_is_scored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trials: int
 ) -> None:
-    """The runner-up, too, whose model stays on disk."""
     install(monkeypatch)
     alike = {"linear_probe": 0.9, "full_finetune": 0.89}
     monkeypatch.setattr(
