@@ -20,9 +20,13 @@ from benchmarks.results import Agreement, Result, Row, figures
 from benchmarks.sides import Contender, Measured, Outcome, Work, race
 
 if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
     from harness.datasets.base import Split
 
 TREC6 = Path(__file__).resolve().parents[2] / "shared" / "datasets" / "trec6"
+WANTED = 1.2
 RATE, DECAY, BATCH, WARMUP = 1e-4, 0.01, 16, 0.1
 CLOSE = 0.02
 """Accuracies of 500 questions differ by so much from seed to seed."""
@@ -36,6 +40,22 @@ def questions(rows: int) -> tuple[Split, Split, tuple[str, ...]]:
     data = load_dataset(DataRequest(str(TREC6)))
     chosen = drawn(data.train, rows + 500)
     return chosen.take(range(rows)), chosen.take(range(rows, rows + 500)), data.label_names
+
+
+class Counter:
+    """Tokens a model reads, padding included; those of a training step three times, as its way back is
+    twice its way forward."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+
+    def watch(self, model: PreTrainedModel) -> None:
+        """Count what this model and copies of it read from now on."""
+
+        def count(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+            self.tokens += given[0].numel() * (3 if layer.training else 1)
+
+        model.get_input_embeddings().register_forward_pre_hook(count)
 
 
 def by_harness(rows: int, epochs: int) -> Work:
@@ -57,13 +77,17 @@ def by_harness(rows: int, epochs: int) -> Work:
     facts = resolve_model("minilm", offline=True)
     backbone = EncoderBackbone.from_location(facts, device=torch.device("cpu"), max_tokens=128)
     task = Classification(names)
+    counter = Counter()
+    counter.watch(backbone.model)
 
     def work() -> Outcome:
+        counter.tokens = 0
         strategy = EveryEpoch(
             learning_rate=RATE, epochs=epochs, weight_decay=DECAY, batch_size=BATCH
         ).fit(backbone, task, train, validation, seed=0, budget=TrialBudget())
+        tokens = counter.tokens
         right = strategy.predict(validation.inputs).argmax(axis=1) == validation.targets
-        return Outcome({"accuracy": float(right.mean())})
+        return Outcome({"accuracy": float(right.mean()), "tokens": tokens})
 
     return work
 
@@ -97,8 +121,10 @@ def by_trainer(rows: int, epochs: int) -> Work:
         return {"accuracy": float((predicted.predictions.argmax(-1) == predicted.label_ids).mean())}
 
     read, asked = told(train), told(validation)
+    counter = Counter()
 
     def work() -> Outcome:
+        counter.tokens = 0
         with tempfile.TemporaryDirectory() as out:
             arguments = TrainingArguments(
                 output_dir=out,
@@ -116,10 +142,12 @@ def by_trainer(rows: int, epochs: int) -> Work:
                 dataloader_pin_memory=False,
                 seed=0,
             )
+            model = AutoModelForSequenceClassification.from_pretrained(
+                folder, num_labels=len(names)
+            )
+            counter.watch(model)
             trainer = Trainer(
-                model=AutoModelForSequenceClassification.from_pretrained(
-                    folder, num_labels=len(names)
-                ),
+                model=model,
                 args=arguments,
                 train_dataset=read,
                 eval_dataset=asked,
@@ -128,7 +156,7 @@ def by_trainer(rows: int, epochs: int) -> Work:
             )
             trainer.train()
         reached = [line["eval_accuracy"] for line in trainer.state.log_history if "eval_accuracy" in line]  # fmt: skip
-        return Outcome({"accuracy": max(map(float, reached))})
+        return Outcome({"accuracy": max(map(float, reached)), "tokens": counter.tokens})
 
     return work
 
@@ -137,6 +165,17 @@ def compared(ours: Measured, peer: Measured) -> Agreement:
     """Ours must not be less accurate than the other by more than chance."""
     left, right = (float(side.outcome.values["accuracy"]) for side in (ours, peer))
     return Agreement(f"best validation accuracy {left:.3f} and {right:.3f}", left >= right - CLOSE)
+
+
+def why(ours: Measured, peer: Measured) -> str:
+    """What holds the row back: nothing but padding can be left out of the same training."""
+    if peer.median / ours.median >= WANTED:
+        return ""
+    mine, theirs = (side.outcome.values["tokens"] for side in (ours, peer))
+    return (
+        f"both compute the same layers, the peer on {theirs:,} tokens and we on {mine:,}, padding "
+        f"included (those of a training step thrice): at the same speed {theirs / mine:.2f}x"
+    )
 
 
 def measure(asked: Asked) -> Result:
@@ -153,10 +192,11 @@ def measure(asked: Asked) -> Result:
                 title=f"full fine-tuning, MiniLM, trec6, batch {BATCH}",
                 ours=figures(ours),
                 peer=figures(peer),
-                wanted=1.2,
+                wanted=WANTED,
                 agreement=compared(ours, peer),
                 amount=amount,
                 unit="steps",
+                why=why(ours, peer),
             ),
         ),
     )

@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 LENGTH, BATCH = 20, 8
 RATE = 0.003
 WANTED = 3.5
+HELD_BACK = (
+    "The peer's are products of hundreds of rows with the output layer, the fastest there are; ours are "
+    "640 wide, and between them stand norms, rotations, activations and attention, which eager torch runs "
+    "one by one"
+)
 COUNT = 5
 """Steps compared. Few, as the descent is unstable: vectors that start a millionth apart are 0.07 nats
 apart after 8 steps of ours."""
@@ -88,17 +93,6 @@ def by_peft(count: int) -> Work:
     return work
 
 
-def why(ratio: float, share: float) -> str:
-    """What holds the row back."""
-    if ratio >= WANTED:
-        return ""
-    return (
-        f"at the speed of large products those of a step would take {share:.0%} of our time: with nothing "
-        f"else the ratio would be {ratio / share:.1f}. Gemma's are 640 wide and slower, and between them "
-        "stand norms, rotations, activations and attention, which eager torch runs one by one"
-    )
-
-
 def measure(asked: Asked) -> Result:
     count = COUNT
     sides = [
@@ -120,7 +114,7 @@ def measure(asked: Asked) -> Result:
                 amount=count - 1,
                 unit="steps",
                 share=share,
-                why=why(peer.median / ours.median, share),
+                why=steps.why(ours, peer, WANTED, HELD_BACK),
             ),
         ),
         tables=(

@@ -104,7 +104,34 @@ def by_trainer(
         )
         trainer.train()
     losses = [float(line["loss"]) for line in trainer.state.log_history if "loss" in line]
-    return Outcome({"losses": losses}, seconds=clock.seconds(len(losses)))
+    timed = len(rows) - batch_size  # the first step is not
+    return Outcome(
+        {"losses": losses},
+        seconds=clock.seconds(len(losses)),
+        beside=lambda: {"flops": timed * operations(model, collate(list(rows[:1])))},
+    )
+
+
+def operations(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> float:
+    """Floating point operations of a step on a batch; its gradients are thrown away."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        model(**batch).loss.backward()
+    model.zero_grad(set_to_none=True)
+    return float(counter.get_total_flops())
+
+
+def why(ours: Measured, peer: Measured, wanted: float, held_back: str) -> str:
+    """What holds a row back: the operations of both sides, and what else is known."""
+    if peer.median / ours.median >= wanted:
+        return ""
+    mine, theirs = ours.outcome.flops, peer.outcome.values["flops"]
+    assert mine is not None
+    return (
+        f"{theirs / 1e9:,.0f} billion operations by the peer, {mine / 1e9:,.0f} by us: at the same "
+        f"speed {theirs / mine:.2f}x. {held_back}"
+    )
 
 
 def answered(rows: Sequence[tuple[list[int], list[int]]], padding: int) -> tuple[list[dict[str, Any]], Callable[..., Any]]:  # fmt: skip

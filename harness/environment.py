@@ -34,7 +34,20 @@ def device_name(device: torch.device) -> str:
     """The device in words: "NVIDIA H100", or the processor and its architecture."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{device.type} ({_processor()}, {platform.machine()})"
+    return f"{device.type} ({processor()}, {platform.machine()})"
+
+
+@lru_cache(maxsize=1)
+def processor() -> str:
+    """Name of the processor; Linux tells it in /proc/cpuinfo only."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown processor"
 
 
 @lru_cache(maxsize=1)
@@ -75,16 +88,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-@lru_cache(maxsize=1)
-def _processor() -> str:
-    """Name of the processor; Linux tells it in /proc/cpuinfo only."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown processor"

@@ -29,6 +29,7 @@ from harness.backbones.base import (
     View,
     check_form,
 )
+from harness.backbones.frozen import frozen
 from harness.backbones.heads import GRID, on_grid
 from harness.backbones.images import ImageReader
 from harness.backbones.vit_trainee import VitTrainee, pool_patches, tokens_of
@@ -66,8 +67,7 @@ class ClipBackbone(FrozenModel):
     ) -> None:
         self.facts = facts
         self.device = device
-        self.model = model.eval().requires_grad_(False)
-        self.model.to(device)
+        self.model: Any = frozen(model, device)
         self.tokenizer = tokenizer
         self.reader = reader
         self._read: dict[tuple[str, ...], np.ndarray] = {}

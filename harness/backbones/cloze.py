@@ -17,6 +17,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from advisor.errors import ModelError, SpecError
 from harness.backbones.base import ModelFacts, Progress
 from harness.backbones.decoder_tokens import pad
+from harness.backbones.frozen import frozen
 from harness.backbones.token_batches import fill
 
 BATCH_TOKENS = 4096
@@ -41,7 +42,7 @@ class Cloze:
         if info["missing_keys"]:
             first = min(info["missing_keys"])
             raise ModelError(f"{facts.location!r} lacks the weights of its output layer: {first}")
-        self._model: PreTrainedModel = model.eval().requires_grad_(False).to(device)
+        self._model: PreTrainedModel = frozen(model, device)
 
     @torch.inference_mode()
     def label_logprobs(

@@ -21,6 +21,7 @@ from harness.backbones.base import (
     check_form,
 )
 from harness.backbones.decoder_tokens import DecoderTokens, common_start, pad
+from harness.backbones.frozen import frozen
 from harness.backbones.gguf import converted_folder, is_gguf
 from harness.backbones.heads import pool
 from harness.backbones.label_scoring import LabelTree, layer_kinds, tail_logits
@@ -58,8 +59,7 @@ class DecoderBackbone(FrozenModel):
     ) -> None:
         self.facts = facts
         self.device = device
-        self.model = model.eval().requires_grad_(False)
-        self.model.to(device)
+        self.model = frozen(model, device)
         self.tokens = DecoderTokens(tokenizer)
         self.max_tokens: int | None = min(
             max_tokens or DEFAULT_MAX_TOKENS, facts.window or DEFAULT_MAX_TOKENS

@@ -83,9 +83,9 @@ class DecoderTrainee(Trainee):
         around them, are read once for the whole batch.
 
         Returns:
-            "input_ids" and "attention_mask" (bool), shape (B, L); with prompt vectors "slots",
-            the vector that stands in a place, -1 for none; with vectors before the text also
-            "start_ids" and "start_slots", shape (1, n), what is read before every row.
+            "input_ids" and "attention_mask" (bool), shape (B, L); where prompt vectors stand among
+            them "slots", the vector that stands in a place, -1 for none; with vectors before the
+            text also "start_ids" and "start_slots", shape (1, n), what is read before every row.
         """
         rows = self._rows(inputs)
         device = self._device
@@ -95,8 +95,10 @@ class DecoderTrainee(Trainee):
         surrounded = [self.prompt.surround(row, len(self._tokens.start)) for row in rows]
         start = common_start([row for row, _ in surrounded]) if self.prompt.before else 0
         ids, real = pad([row[start:] for row, _ in surrounded], device, left=True)
-        slots, _ = pad([slots[start:] for _, slots in surrounded], device, left=True, fill=-1)
-        batch = {"input_ids": ids, "attention_mask": real, "slots": slots}
+        batch = {"input_ids": ids, "attention_mask": real}
+        places = [slots[start:] for _, slots in surrounded]
+        if any(max(slots) >= 0 for slots in places):
+            batch["slots"], _ = pad(places, device, left=True, fill=-1)
         if start:
             first, placed = surrounded[0]
             batch["start_ids"] = torch.tensor([first[:start]], device=device)
@@ -197,8 +199,8 @@ class DecoderTrainee(Trainee):
                 real,
                 read_prefix(self.body, self._placed(start, placed)),
             )
-        assert slots is not None
         rows = len(ids)
+        slots = torch.full_like(ids, -1) if slots is None else slots
         ids = torch.cat([start.expand(rows, -1), ids], dim=1)
         slots = torch.cat([placed.expand(rows, -1), slots], dim=1)
         real = torch.cat([torch.ones_like(start, dtype=torch.bool).expand(rows, -1), real], dim=1)

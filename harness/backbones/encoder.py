@@ -17,6 +17,7 @@ from harness.backbones.base import FrozenModel, ModelFacts, Progress, PromptSpec
 from harness.backbones.cloze import Cloze
 from harness.backbones.decoder_tokens import DecoderTokens, pad
 from harness.backbones.encoder_trainee import EncoderTrainee, segments, tokenize
+from harness.backbones.frozen import frozen
 from harness.backbones.heads import pool
 from harness.backbones.onnx_runtime import (
     ExportFailed,
@@ -63,8 +64,7 @@ class EncoderBackbone(FrozenModel):
         if getattr(model, "pooler", None) is not None:
             # It reads the class token for a pretraining task; nothing here would train it.
             model.register_module("pooler", None)
-        self.model = model.eval().requires_grad_(False)
-        self.model.to(device)
+        self.model = frozen(model, device)
         self.tokenizer = tokenizer
         self.max_tokens: int | None = min(
             max_tokens or DEFAULT_MAX_TOKENS, facts.window or DEFAULT_MAX_TOKENS

@@ -22,6 +22,7 @@ from harness.backbones.base import (
     check_form,
 )
 from harness.backbones.decoder_tokens import pad
+from harness.backbones.frozen import frozen
 from harness.backbones.heads import pool
 from harness.backbones.seq2seq_scoring import MOST_LOGITS, LabelPaths, write
 from harness.backbones.seq2seq_tokens import GAP, Seq2SeqTokens
@@ -57,8 +58,7 @@ class EncoderDecoderBackbone(FrozenModel):
     ) -> None:
         self.facts = facts
         self.device = device
-        self.model = model.eval().requires_grad_(False)
-        self.model.to(device)
+        self.model = frozen(model, device)
         start = getattr(model.config, "decoder_start_token_id", None)
         if start is None:
             start = model.config.pad_token_id

@@ -16,6 +16,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from advisor.errors import ModelError, SpecError
 from harness.backbones.base import FrozenModel, ModelFacts, PromptSpec, Trainee, check_form
 from harness.backbones.decoder_tokens import pad
+from harness.backbones.frozen import frozen
 from harness.backbones.lstm_model import LstmSeq2Seq
 from harness.backbones.seq2seq_tokens import Seq2SeqTokens
 from harness.backbones.token_losses import token_losses
@@ -46,7 +47,7 @@ class LstmBackbone(FrozenModel):
     ) -> None:
         self.facts = facts
         self.device = device
-        self.model = model.eval().requires_grad_(False).to(device)
+        self.model = frozen(model, device)
         self.tokens = Seq2SeqTokens(tokenizer, start=model.config.bos_token_id)
         self.max_tokens: int | None = max_tokens or DEFAULT_MAX_TOKENS
 

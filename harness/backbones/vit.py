@@ -24,6 +24,7 @@ from harness.backbones.base import (
     View,
     check_form,
 )
+from harness.backbones.frozen import frozen
 from harness.backbones.heads import GRID, on_grid
 from harness.backbones.images import ImageReader
 from harness.backbones.timm_nets import source_of
@@ -51,7 +52,7 @@ class VitBackbone(FrozenModel):
     ) -> None:
         self.facts = facts
         self.device = device
-        self.model = model.eval().requires_grad_(False).to(device)
+        self.model = frozen(model, device)
         self.reader = reader
         autoencoder = facts.objective == "masked_autoencoder"
         self.poolings: tuple[str, ...] = (

@@ -18,6 +18,7 @@ from transformers.tokenization_utils_base import PreTrainedTokenizerBase
 from advisor.errors import ModelError
 from harness.backbones.decoder import DecoderBackbone
 from harness.backbones.encoder import EncoderBackbone
+from harness.backbones.frozen import frozen
 
 MASK_STEP = 7
 
@@ -87,8 +88,7 @@ def masked_model(backbone: EncoderBackbone) -> PreTrainedModel:
     if info["missing_keys"]:
         first = min(info["missing_keys"])
         raise ModelError(f"{location!r} lacks the weights of its output layer: {first}")
-    loaded: PreTrainedModel = model.eval().requires_grad_(False).to(backbone.device)
-    return loaded
+    return frozen(model, backbone.device)
 
 
 def _size(text: str) -> int:
