@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
+from transformers import ViTConfig, ViTModel
 
 from harness.backbones import frozen as module
+from harness.backbones.base import Backbone
 from harness.backbones.frozen import frozen
 from harness.backbones.onednn_linear import OneDnnLinear
-
-CPU = torch.device("cpu")
+from harness.models import load_backbone, resolve_model
+from harness.tasks.classification import Classification
+from tests.harness.tiny_decoder import FAMILIES as DECODERS
+from tests.harness.tiny_decoder import tiny_decoder
+from tests.harness.tiny_models import CPU, ENCODERS, save_images, tiny_encoder
+from tests.harness.tiny_seq2seq import tiny_seq2seq
 
 pytestmark = pytest.mark.skipif(
     not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN"
@@ -118,3 +128,65 @@ def test_kinds_of_linear_layers_with_a_way_of_their_own_are_left_alone() -> None
 def test_another_makers_processor_keeps_torchs_products(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "processor", lambda: "Intel(R) Xeon(R)")
     assert type(frozen(nn.Sequential(nn.Linear(2, 2)), CPU)[0]) is nn.Linear
+
+
+TEXT_FAMILIES: dict[str, Callable[[], Backbone]] = {
+    **{f"encoder {one}": partial(tiny_encoder, one) for one in ENCODERS},
+    **{f"decoder {one}": partial(tiny_decoder, one) for one in DECODERS},
+    **{f"encoder-decoder {one}": partial(tiny_seq2seq, one) for one in ("t5", "bart")},
+}
+
+
+@pytest.mark.parametrize("family", TEXT_FAMILIES)
+def test_features_losses_and_gradients_of_text_models_are_those_of_torch(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of mixed length, so that rows are padded."""
+    texts = ["a b", "a b c d e f g", "c", "b a d c"]
+    task = Classification(("red", "blue"))
+    targets = torch.tensor([0, 1, 1, 0])
+    found = []
+    for maker in ("Intel(R) Xeon(R)", "AMD EPYC"):
+        monkeypatch.setattr(module, "processor", lambda maker=maker: maker)
+        torch.manual_seed(0)
+        backbone = TEXT_FAMILIES[family]()
+        fast = any(isinstance(layer, OneDnnLinear) for layer in backbone.model.modules())
+        assert fast is maker.startswith("AMD")
+        torch.manual_seed(0)
+        trainee = backbone.trainee(task).eval()
+        loss = trainee.loss(trainee.encode(texts), targets)
+        loss.backward()
+        gradients = {n: p.grad for n, p in trainee.named_parameters() if p.grad is not None}
+        assert gradients
+        found.append((backbone.features(texts, pooling="mean"), loss, gradients))
+    (plain, loss, slopes), (fast_features, fast_loss, fast_slopes) = found
+    np.testing.assert_allclose(fast_features, plain, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(fast_loss, loss)
+    torch.testing.assert_close(fast_slopes, slopes, rtol=1e-3, atol=1e-5)
+
+
+def test_features_of_vision_transformers_are_those_of_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "images").mkdir()
+    torch.manual_seed(0)
+    ViTModel(
+        ViTConfig(
+            hidden_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            intermediate_size=48,
+            image_size=32,
+            patch_size=8,
+        ),
+        add_pooling_layer=False,
+    ).save_pretrained(tmp_path / "vit")
+    images = save_images(tmp_path / "images", 3)
+    found = []
+    for maker in ("Intel(R) Xeon(R)", "AMD EPYC"):
+        monkeypatch.setattr(module, "processor", lambda maker=maker: maker)
+        backbone = load_backbone(resolve_model(str(tmp_path / "vit")), CPU)
+        fast = any(isinstance(layer, OneDnnLinear) for layer in backbone.model.modules())
+        assert fast is maker.startswith("AMD")
+        found.append(backbone.features(images, pooling="mean"))
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
