@@ -87,7 +87,7 @@ def by_lm_eval(texts: int, words: str) -> Work:
     from lm_eval.api.instance import Instance
     from lm_eval.models.huggingface import HFLM
 
-    backbone = gemma()
+    backbone = gemma(plain=True)
     prompt, queries = prompted(backbone, texts, words)
     model = HFLM(
         pretrained=backbone.model, tokenizer=backbone.tokens.tokenizer, batch_size=1, device="cpu"

@@ -54,7 +54,7 @@ def by_peft(count: int) -> Work:
     from harness.tasks.classification import Classification
     from harness.training import seeded
 
-    backbone, data = gemma(), bbc_news()
+    backbone, data = gemma(plain=True), bbc_news()
     task = Classification(data.label_names, data.description)
     told, collate = steps.answered(*ordered(backbone, task, drawn(data.train, count * BATCH), BATCH))  # fmt: skip
     config = LoraConfig(

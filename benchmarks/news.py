@@ -13,15 +13,24 @@ TOKENS = 64
 """News are cut to so many tokens, as demonstrations are by default."""
 
 
-def gemma() -> DecoderBackbone:
-    """The packaged Gemma-3-270M (converted on first use: about a minute)."""
+def gemma(*, plain: bool = False) -> DecoderBackbone:
+    """The packaged Gemma-3-270M (converted on first use: about a minute).
+
+    Args:
+        plain: With torch's own layers, as a peer would load it.
+    """
     import torch
 
     from harness.backbones.decoder import DecoderBackbone
+    from harness.backbones.onednn_linear import OneDnnLinear
     from harness.models import resolve_model
 
     facts = resolve_model("gemma-3-270m", offline=True)
-    return DecoderBackbone.from_location(facts, device=torch.device("cpu"), max_tokens=TOKENS)
+    backbone = DecoderBackbone.from_location(facts, device=torch.device("cpu"), max_tokens=TOKENS)
+    for module in backbone.model.modules():
+        if plain and isinstance(module, OneDnnLinear):
+            module.__class__ = torch.nn.Linear
+    return backbone
 
 
 def bbc_news() -> Dataset:

@@ -39,11 +39,11 @@ COUNT = 5
 apart after 8 steps of ours."""
 
 
-def asked_of(count: int) -> tuple[DecoderBackbone, Classification, Split]:
+def asked_of(count: int, *, plain: bool = False) -> tuple[DecoderBackbone, Classification, Split]:
     """Gemma without its start token, the task, and so many batches of rows."""
     from harness.tasks.classification import Classification
 
-    backbone, data = gemma(), bbc_news()
+    backbone, data = gemma(plain=plain), bbc_news()
     backbone.tokens.start = []
     task = Classification(data.label_names, data.description)
     return backbone, task, drawn(data.train, count * BATCH)
@@ -76,7 +76,7 @@ def by_peft(count: int) -> Work:
 
     from harness.backbones.base import PromptSpec
 
-    backbone, task, rows = asked_of(count)
+    backbone, task, rows = asked_of(count, plain=True)
     trainee = backbone.trainee(task, prompt=PromptSpec(length=LENGTH))
     told, collate = steps.answered(*ordered(backbone, task, rows, BATCH))
     config = PromptTuningConfig(task_type=TaskType.CAUSAL_LM, num_virtual_tokens=LENGTH)
