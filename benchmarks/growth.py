@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.command import Asked, Benchmark, result, run
 from benchmarks.results import Chart, Result, Series, Table
-from benchmarks.sides import Contender, Measured, Outcome, Work, race, resident_bytes
+from benchmarks.sides import Contender, Outcome, Work, race, resident_bytes
 
 if TYPE_CHECKING:
     from harness.backbones.encoder import EncoderBackbone
@@ -208,11 +208,12 @@ def resting(work: Work) -> Work:
 def measured(growth: Growth, asked: Asked) -> tuple[list[Chart], list[tuple[str, ...]]]:
     """Charts of seconds and memory over what is varied, and the lines of the bound; the quick ones
     show the smallest and the largest size."""
-    found: dict[int, Measured] = {}
     sizes = (growth.sizes[0], growth.sizes[-1]) if asked.quick else growth.sizes
-    for size in sizes:
-        side = Contender(growth.title, growth.make, {**growth.arguments, growth.vary: size})
-        (found[size],) = race([side], rounds=asked.rounds, threads=asked.threads)
+    sides = [
+        Contender(growth.title, growth.make, {**growth.arguments, growth.vary: size})
+        for size in sizes
+    ]
+    found = dict(zip(sizes, race(sides, rounds=asked.rounds, threads=asked.threads), strict=True))
     seconds = tuple((float(size), one.median) for size, one in found.items())
     added = {size: one.peak_bytes - one.outcome.values["resting"] for size, one in found.items()}
     memory = tuple((float(size), max(extra, 1) / 1e6) for size, extra in added.items())
