@@ -171,7 +171,7 @@ def engines(ours: dict[str, float]) -> Table:
     )
 
 
-BENCHMARK = Benchmark("frozen_images", measure, ("timm", "sklearn"), rounds=(3, 1))
+BENCHMARK = Benchmark("frozen_images", measure, ("timm", "sklearn"), rounds=(3, 3))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))

@@ -175,7 +175,7 @@ def measure(asked: Asked) -> Result:
     return result(rows=tuple(rows), tables=tuple(tables))
 
 
-BENCHMARK = Benchmark("frozen_text", measure, ("sentence_transformers", "sklearn"), rounds=(2, 1))
+BENCHMARK = Benchmark("frozen_text", measure, ("sentence_transformers", "sklearn"), rounds=(2, 3))
 
 if __name__ == "__main__":
     raise SystemExit(run(BENCHMARK, __doc__))
