@@ -36,6 +36,8 @@ DEFAULT_MAX_TOKENS = 512
 # threads were fastest with 2048. A thread's share should fit its cache.
 BATCH_TOKENS = {"cpu": 1024, "cuda": 65_536}
 """For each thread of a CPU, or for a GPU."""
+BATCH_PADDING = 64
+"""Most padding tokens of a batch on a CPU."""
 
 
 class EncoderBackbone(FrozenModel):
@@ -122,6 +124,7 @@ class EncoderBackbone(FrozenModel):
             lambda batch: self._viewed([rows[row] for row in batch], views),
             lengths,
             tokens=self._batch_tokens(),
+            padding=BATCH_PADDING if self.device.type == "cpu" else None,
             progress=progress,
         )
         return features[place]

@@ -86,14 +86,27 @@ def test_truncated_texts_keep_their_beginning_within_the_limit(family, text, lim
         assert model.token_counts([cut])[0] <= limit + 1
 
 
-@given(st.lists(st.integers(1, 50), max_size=30), st.integers(1, 100), st.integers(1, 8))
-def test_batches_hold_each_row_once_within_the_budget(lengths, tokens, rows):
+@given(
+    st.lists(st.integers(1, 50), max_size=30),
+    st.integers(1, 100),
+    st.none() | st.integers(1, 8),
+    st.none() | st.integers(0, 60),
+)
+def test_batches_hold_each_row_once_within_the_budget(lengths, tokens, rows, padding):
     lengths = np.array(lengths, dtype=np.int64)
-    batches = list(token_batches(lengths, tokens=tokens, rows=rows))
+    batches = list(token_batches(lengths, tokens=tokens, rows=rows, padding=padding))
     assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
     for batch in batches:
-        assert len(batch) == 1 or len(batch) * lengths[batch].max() <= tokens
-        assert len(batch) <= rows
+        padded = len(batch) * lengths[batch].max()
+        assert len(batch) == 1 or padded <= tokens
+        assert rows is None or len(batch) <= rows
+        assert padding is None or padded - lengths[batch].sum() <= padding
+
+
+def test_rows_of_equal_length_are_not_parted_for_their_padding():
+    lengths = np.array([9, 9, 9, 2, 2])
+    sizes = [len(batch) for batch in token_batches(lengths, tokens=100, padding=6)]
+    assert sizes == [3, 2]
 
 
 def test_a_saved_folder_loads_as_the_same_model(tmp_path):
