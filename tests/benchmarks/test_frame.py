@@ -90,6 +90,7 @@ def test_the_pages_show_every_row_and_escape_what_they_show() -> None:
     assert "features &lt;b&gt;" in page
     assert "<b>" not in page
     assert "no &lt;peer&gt;" in page
+    assert "<code>python -m benchmarks.run_all</code>" in page
     assert "<polyline" in page
     assert not re.search(r"(src|href)=", page), "needs no other file"
     assert cells(missed)[5] == "no"
