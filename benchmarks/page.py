@@ -246,4 +246,4 @@ def _templates() -> Environment:
 
 def _code(text: str) -> Markup:
     """Text for HTML, with what stands between backticks as code."""
-    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", escape(text)))
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
