@@ -36,7 +36,8 @@ EXAMPLES = {"minilm": 100, "efficientnet-lite0": 100, "gemma": 48}
 @pytest.mark.parametrize(("model", "data", "strategy", "settings"), CASES)
 def test_permuted_labels_leave_a_real_model_at_chance(model, data, strategy, settings) -> None:
     dataset = load_dataset(DataRequest(data))
-    task = Classification(dataset.label_names, dataset.description)
+    # names without meaning: a language model knows what the real ones say before any training
+    task = Classification(tuple("ABCDEFGH"[: len(dataset.label_names)]))
     train, validation = (
         replace(split, targets=np.random.default_rng(7).permutation(split.targets))
         for split in draw_examples(dataset.train, EXAMPLES[model], 0, task.n_classes)
