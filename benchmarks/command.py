@@ -70,7 +70,7 @@ def run(benchmark: Benchmark, doc: str | None, arguments: Sequence[str] | None =
         "--threads",
         type=int,
         metavar="N",
-        default=_cores(),
+        default=cores(),
         help="threads of each side (default: the cores this process may use)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="where to keep the result")
@@ -130,7 +130,8 @@ def _kept(words: Sequence[str]) -> list[str]:
     return kept
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Those this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

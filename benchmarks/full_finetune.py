@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.command import Asked, Benchmark, result, run
+from benchmarks.counter import Counter, limit
 from benchmarks.news import drawn
 from benchmarks.results import Agreement, Result, Row, figures
 from benchmarks.sides import Contender, Measured, Outcome, Work, race
 
 if TYPE_CHECKING:
-    import torch
-    from transformers import PreTrainedModel
-
     from harness.datasets.base import Split
 
 TREC6 = Path(__file__).resolve().parents[2] / "shared" / "datasets" / "trec6"
@@ -40,22 +38,6 @@ def questions(rows: int) -> tuple[Split, Split, tuple[str, ...]]:
     data = load_dataset(DataRequest(str(TREC6)))
     chosen = drawn(data.train, rows + 500)
     return chosen.take(range(rows)), chosen.take(range(rows, rows + 500)), data.label_names
-
-
-class Counter:
-    """Tokens a model reads, padding included; those of a training step three times, as its way back is
-    twice its way forward."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-
-    def watch(self, model: PreTrainedModel) -> None:
-        """Count what this model and copies of it read from now on."""
-
-        def count(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            self.tokens += given[0].numel() * (3 if layer.training else 1)
-
-        model.get_input_embeddings().register_forward_pre_hook(count)
 
 
 def by_harness(rows: int, epochs: int) -> Work:
@@ -81,13 +63,13 @@ def by_harness(rows: int, epochs: int) -> Work:
     counter.watch(backbone.model)
 
     def work() -> Outcome:
-        counter.tokens = 0
+        counter.values()
         strategy = EveryEpoch(
             learning_rate=RATE, epochs=epochs, weight_decay=DECAY, batch_size=BATCH
         ).fit(backbone, task, train, validation, seed=0, budget=TrialBudget())
-        tokens = counter.tokens
+        read = counter.values()  # before the predictions, which are no part of it
         right = strategy.predict(validation.inputs).argmax(axis=1) == validation.targets
-        return Outcome({"accuracy": float(right.mean()), "tokens": tokens})
+        return Outcome({"accuracy": float(right.mean()), **read})
 
     return work
 
@@ -124,7 +106,6 @@ def by_trainer(rows: int, epochs: int) -> Work:
     counter = Counter()
 
     def work() -> Outcome:
-        counter.tokens = 0
         with tempfile.TemporaryDirectory() as out:
             arguments = TrainingArguments(
                 output_dir=out,
@@ -156,7 +137,7 @@ def by_trainer(rows: int, epochs: int) -> Work:
             )
             trainer.train()
         reached = [line["eval_accuracy"] for line in trainer.state.log_history if "eval_accuracy" in line]  # fmt: skip
-        return Outcome({"accuracy": max(map(float, reached)), "tokens": counter.tokens})
+        return Outcome({"accuracy": max(map(float, reached)), **counter.values()})
 
     return work
 
@@ -171,11 +152,7 @@ def why(ours: Measured, peer: Measured) -> str:
     """What holds the row back: nothing but padding can be left out of the same training."""
     if peer.median / ours.median >= WANTED:
         return ""
-    mine, theirs = (side.outcome.values["tokens"] for side in (ours, peer))
-    return (
-        f"both compute the same layers, the peer on {theirs:,} tokens and we on {mine:,}, padding "
-        f"included (those of a training step thrice): at the same speed {theirs / mine:.2f}x"
-    )
+    return f"both compute the same layers, and {limit(ours, peer)} (those of a training step count thrice)"
 
 
 def measure(asked: Asked) -> Result:

@@ -9,9 +9,10 @@ text at a time: on a CPU larger batches only add padding. Tokens are counted in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.command import Asked, Benchmark, result, run
+from benchmarks.counter import Counter, limit
 from benchmarks.news import bbc_news, drawn, gemma
 from benchmarks.results import Agreement, Result, Row, Table, figures
 from benchmarks.sides import Contender, Measured, Outcome, Work, race
@@ -43,36 +44,12 @@ def prompted(backbone: DecoderBackbone, texts: int, words: str) -> tuple[Prompt,
     return prompt, prompt.queries(backbone.truncate(rows, prompt.text_tokens))
 
 
-class Counter:
-    """Counts what a model computes."""
-
-    def __init__(self, model: Any) -> None:
-        self.tokens = self.logits = self.calls = 0
-        model.base_model.register_forward_pre_hook(self._body, with_kwargs=True)
-        model.get_output_embeddings().register_forward_pre_hook(self._head)
-
-    def _body(self, module: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        read = kwargs.get("inputs_embeds")
-        if read is None:
-            read = kwargs["input_ids"] if "input_ids" in kwargs else args[0]
-        self.tokens += read.shape[0] * read.shape[1]
-        self.calls += 1
-
-    def _head(self, module: Any, args: Any) -> None:
-        self.logits += args[0].shape[:-1].numel()
-
-    def values(self) -> dict[str, int]:
-        """What was counted since the last time."""
-        counted = {"tokens": self.tokens, "logits": self.logits, "calls": self.calls}
-        self.tokens = self.logits = self.calls = 0
-        return counted
-
-
 def by_harness(texts: int, words: str) -> Work:
     """Ours: the demonstrations are read once, and the labels of a text together."""
     backbone = gemma()
     prompt, queries = prompted(backbone, texts, words)
-    counter = Counter(backbone.model)
+    counter = Counter()
+    counter.watch(backbone.model)
 
     def work() -> Outcome:
         scores = backbone.label_logprobs(queries, prompt.continuations, prefix=prompt.prefix)
@@ -92,7 +69,8 @@ def by_lm_eval(texts: int, words: str) -> Work:
     model = HFLM(
         pretrained=backbone.model, tokenizer=backbone.tokens.tokenizer, batch_size=1, device="cpu"
     )
-    counter = Counter(backbone.model)
+    counter = Counter()
+    counter.watch(backbone.model)
     asked = [
         Instance("loglikelihood", {}, (prompt.prefix + query, label), index)
         for index, query in enumerate(queries)
@@ -124,11 +102,7 @@ def why(ours: Measured, peer: Measured, wanted: float, texts: int) -> str:
     """What holds a row back."""
     if peer.median / ours.median >= wanted:
         return ""
-    mine, theirs = (side.outcome.values["tokens"] for side in (ours, peer))
-    return (
-        f"the body reads {theirs:,} tokens for the peer and {mine:,} for us: at the same speed "
-        f"{theirs / mine:.1f}x. The prefix is read once, whatever the number of texts, and {texts} are few"
-    )
+    return f"{limit(ours, peer)}. The prefix is read once, whatever the number of texts, and {texts} are few"
 
 
 def measure(asked: Asked) -> Result:

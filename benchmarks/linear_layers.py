@@ -1,4 +1,4 @@
-"""Linear layers of frozen models: torch's own products (MKL) and oneDNN's, forwards and backwards.
+"""Linear layers: torch's own products (MKL) and oneDNN's, of the output and of both gradients.
 
     python -m benchmarks.linear_layers [--threads N]
 
@@ -8,11 +8,12 @@ The shapes of MiniLM's and Gemma-3-270M's blocks and Gemma's output layer; docs/
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+
+from benchmarks.command import cores
 
 LAYERS = {
     "MiniLM, a block": ((384, 384),) * 4 + ((1536, 384), (384, 1536)),
@@ -20,6 +21,7 @@ LAYERS = {
     "Gemma, output": ((262_144, 640),),
 }  # fmt: skip
 ROWS = {"MiniLM, a block": (1, 16, 256, 2048), "Gemma, a block": (1, 22, 600), "Gemma, output": (1, 8, 16)}  # fmt: skip
+PRODUCTS = ("output", "of input", "of weight")
 
 
 def seconds(work: Callable[[], object], repeats: int = 15) -> float:
@@ -33,17 +35,18 @@ def seconds(work: Callable[[], object], repeats: int = 15) -> float:
 
 
 def compared(shapes: Sequence[tuple[int, int]], rows: int) -> dict[str, tuple[float, float]]:
-    """Seconds by MKL and by oneDNN of layers of (outputs, inputs), forwards and backwards."""
+    """Seconds by MKL and by oneDNN of layers of (outputs, inputs): the output, the gradient of the input
+    and that of the weight."""
     import torch
 
     from harness.backbones.onednn_linear import linear
 
-    spent = {"forwards": (0.0, 0.0), "backwards": (0.0, 0.0)}
+    spent = dict.fromkeys(PRODUCTS, (0.0, 0.0))
     for outs, ins in shapes:
         weight = torch.randn(outs, ins)
         given, gradient = torch.randn(rows, ins), torch.randn(rows, outs)
-        ways = {"forwards": (given, weight), "backwards": (gradient, weight.t())}
-        for way, (left, right) in ways.items():
+        factors = (given, weight), (gradient, weight.t()), (gradient.t(), given.t())
+        for way, (left, right) in zip(PRODUCTS, factors, strict=True):
             works = partial(torch.nn.functional.linear, left, right), partial(linear, left, right)
             torch.testing.assert_close(works[1](), works[0](), rtol=1e-4, atol=1e-2)
             mkl, onednn = map(seconds, works)
@@ -53,7 +56,7 @@ def compared(shapes: Sequence[tuple[int, int]], rows: int) -> dict[str, tuple[fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads to use")
+    parser.add_argument("--threads", type=int, default=cores(), help="threads to use")
     threads = parser.parse_args().threads
     import torch
 
@@ -61,12 +64,12 @@ def main() -> None:
 
     torch.set_num_threads(threads)
     print(f"{processor()}, {threads} threads; milliseconds")
-    print(f"{'layers':18}{'rows':>6}{'way':>10}{'MKL':>10}{'oneDNN':>10}{'times':>8}")
+    print(f"{'layers':18}{'rows':>6}{'product':>11}{'MKL':>10}{'oneDNN':>10}{'times':>8}")
     for name, shapes in LAYERS.items():
         for rows in ROWS[name]:
             for way, (mkl, onednn) in compared(shapes, rows).items():
                 times = f"{1e3 * mkl:>10.2f}{1e3 * onednn:>10.2f}{mkl / onednn:>8.2f}"
-                print(f"{name:18}{rows:>6}{way:>10}{times}")
+                print(f"{name:18}{rows:>6}{way:>11}{times}")
 
 
 if __name__ == "__main__":

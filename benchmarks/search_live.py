@@ -11,6 +11,7 @@ validation rows and read the test rows once.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.search import OURS, at
 from harness.comparison import Interval
 from harness.files import write_text
 from harness.runs import paired, read_result
@@ -89,7 +91,7 @@ def report(
         "",
         f"On the same {brute['question']['data']['n_test']} test rows brute force is "
         f"{100 * ahead.mean:+.1f} points ahead ({ahead.level:.0%} interval {100 * ahead.low:+.1f} to "
-        f"{100 * ahead.high:+.1f}).",
+        f"{100 * ahead.high:+.1f}). {_with_grids(100 * ahead.mean, given.share)}",
         "",
         "| strategy | brute force: trials | test | search: trials | test |",
         "|---|---|---|---|---|",
@@ -100,6 +102,17 @@ def report(
         cells = [one["strategy"], one["trials"], _test(one), other["trials"], _test(other)]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return "\n".join([*lines, "", f"The search: {found['winner_reason']}", ""])
+
+
+def _with_grids(regret: float, share: float) -> str:
+    """The mean regret of the replayed grids and this run."""
+    told = json.loads((ROOT / "reports" / "search.json").read_text(encoding="utf-8"))
+    replayed = at(told["regret"], OURS, share)
+    mean = (replayed.sum() + regret) / (len(replayed) + 1)
+    return (
+        f"With the {len(replayed)} grids replayed by `python -m benchmarks.search` the mean regret at "
+        f"{share:.0%} is {mean:.2f} points."
+    )
 
 
 def _row(name: str, result: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -70,8 +71,4 @@ class _Linear(torch.autograd.Function):
 @register_flop_formula(_product)
 def _operations(input: tuple[int, ...], weight: tuple[int, ...], *_: Any, **__: Any) -> int:
     """Multiplications and additions, as torch counts them of `mm`; the arguments are shapes."""
-    width = weight[0]
-    rows = 1
-    for size in input[:-1]:
-        rows *= size
-    return 2 * rows * input[-1] * width
+    return 2 * math.prod(input) * weight[0]
