@@ -55,9 +55,21 @@ def compared(shapes: Sequence[tuple[int, int]], rows: int) -> dict[str, tuple[fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--threads", type=int, default=cores(), help="threads to use")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.linear_layers",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=cores(),
+        metavar="N",
+        help="default: the cores this process may use",
+    )
     threads = parser.parse_args().threads
+    if threads < 1:
+        parser.error(f"--threads must be at least 1; got {threads}")
     import torch
 
     from harness.environment import processor

@@ -23,3 +23,13 @@ def test_each_layer_is_timed_with_both_gradients(
         ["small", rows, way] for rows in ("2", "3") for way in linear_layers.PRODUCTS
     ]
     assert all(float(number) >= 0 for line in lines for number in line[35:].split())
+
+
+def test_no_threads_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["linear_layers", "--threads", "0"])
+    with pytest.raises(SystemExit) as stopped:
+        linear_layers.main()
+    assert stopped.value.code == 2
+    assert "--threads must be at least 1; got 0" in capsys.readouterr().err

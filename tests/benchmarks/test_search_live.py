@@ -54,3 +54,13 @@ def test_the_command_explains_itself(capsys: pytest.CaptureFixture[str]) -> None
         main(["--help"])
     assert stopped.value.code == 0
     assert "brute force" in capsys.readouterr().out
+
+
+def test_a_run_that_is_refused_ends_the_command_as_the_run_ends(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--data", str(tmp_path / "nowhere"), "--runs", str(tmp_path), "--out", str(tmp_path)])
+    assert stopped.value.code == 2
+    assert "nowhere" in capfd.readouterr().err
+    assert not (tmp_path / "search_live.md").exists()
