@@ -19,7 +19,6 @@ from harness.tasks.classification import Classification
 pytestmark = pytest.mark.slow
 
 # A fit of each: long enough to learn these data where the labels mean something.
-# (Gemma's soft prompt is the exception: so few steps teach it little, whatever the labels.)
 CASES = [
     ("minilm", "bbc-news", "linear_probe", {}),
     ("minilm", "bbc-news", "full_finetune", {"epochs": 3}),
@@ -28,7 +27,7 @@ CASES = [
     ("efficientnet-lite0", "textile", "full_finetune", {"epochs": 3}),
     ("gemma", "bbc-news", "linear_probe", {}),
     ("gemma", "bbc-news", "full_finetune", {"epochs": 1}),
-    ("gemma", "bbc-news", "soft_prompt", {"epochs": 1}),
+    ("gemma", "bbc-news", "soft_prompt", {"epochs": 3}),
 ]
 TEST_ROWS = 100
 EXAMPLES = {"minilm": 100, "efficientnet-lite0": 100, "gemma": 48}
@@ -37,8 +36,7 @@ EXAMPLES = {"minilm": 100, "efficientnet-lite0": 100, "gemma": 48}
 @pytest.mark.parametrize(("model", "data", "strategy", "settings"), CASES)
 def test_permuted_labels_leave_a_real_model_at_chance(model, data, strategy, settings) -> None:
     dataset = load_dataset(DataRequest(data))
-    # names without meaning: a language model knows what the real ones say before any training
-    task = Classification(tuple("ABCDEFGH"[: len(dataset.label_names)]))
+    task = Classification(dataset.label_names, dataset.description)
     train, validation = (
         replace(split, targets=np.random.default_rng(7).permutation(split.targets))
         for split in draw_examples(dataset.train, EXAMPLES[model], 0, task.n_classes)
@@ -53,4 +51,12 @@ def test_permuted_labels_leave_a_real_model_at_chance(model, data, strategy, set
     # the permutation itself, which may give most of a class its own label.
     draw = np.random.default_rng(0)
     chance = [(draw.permutation(predicted) == test.targets).mean() for _ in range(2000)]
-    assert (predicted == test.targets).mean() <= np.quantile(chance, 0.999) + 0.10
+    most = np.quantile(chance, 0.999) + 0.10
+    if (model, strategy) == ("gemma", "soft_prompt"):
+        # The frozen model sorts the news by the names of the classes; the prompt must not add to it.
+        untrained = STRATEGIES.load(strategy)(learning_rate=1e-9, epochs=1).fit(
+            backbone, task, train, validation, seed=0, budget=TrialBudget()
+        )
+        knows = (untrained.predict(test.inputs).argmax(axis=1) == test.targets).mean()
+        most = max(most, knows + 0.05)
+    assert (predicted == test.targets).mean() <= most
