@@ -30,8 +30,8 @@ class TippingPoint(NamedTuple):
     Attributes:
         field: "examples", "params" or "shift".
         start: Value now; to: value at which `becomes` (a strategy id) is first.
-        interval: In which measurements put `to` with 80%; None where feasibility decides, or
-            where there are no measurements.
+        interval: In which measurements put `to` with 80%; None where feasibility decides, where
+            there are no measurements, or where they do not tell the two strategies apart.
     """
 
     field: str
@@ -154,7 +154,10 @@ def _interval(question: _Question, point: TippingPoint) -> tuple[float, float] |
     if before is None or after is None or before == after:
         return None
     one, other = design(question.with_value(point.field, point.to), pair)
-    off = abs(_QUANTILE_80 * known_deviation(model, one, other) / (after - before))
+    deviation = known_deviation(model, one, other)
+    if not deviation:
+        return None
+    off = abs(_QUANTILE_80 * deviation / (after - before))
     if point.field == "shift":
         off *= above - below
         return max(point.to - off, 0.0), min(point.to + off, 1.0)

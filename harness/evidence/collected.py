@@ -153,7 +153,7 @@ def _row(cells: dict[str, str], pretrainings: dict[str, tuple[str, str]]) -> Row
         modality=cells["modality"],
         task=_task(cells["task_type"]),
         data=_data(cells),
-        split="ood" if "out-of-distribution" in cells["task_type"] or "(OOD)" in cells["dataset"] else "test",
+        split="ood" if _is_elsewhere(cells) else "test",
         n_train=_whole(cells["n_train"]),
         n_validation=_validation(cells),
         shots_per_class=_whole(cells["shots_per_class"]),
@@ -172,6 +172,13 @@ def _row(cells: dict[str, str], pretrainings: dict[str, tuple[str, str]]) -> Row
         year=_whole(cells["year"]),
         url=cells["url_or_repo_path"],
     )  # fmt: skip
+
+
+def _is_elsewhere(cells: dict[str, str]) -> bool:
+    """Whether the test set is from another distribution than the labels: "MRPC -> QQP"."""
+    return "out-of-distribution" in cells["task_type"] or any(
+        words in cells["dataset"] for words in ("(OOD)", " -> ", "(train on ")
+    )
 
 
 def _task(words: str) -> str:
