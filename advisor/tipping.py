@@ -19,7 +19,6 @@ _LEAST_PARAMS, _MOST_PARAMS = 10**6, 10**13
 _STEP = 10
 """Counts are searched outward in steps of this ratio, then bisected to within 2%."""
 _SHIFT_STEP = 0.1
-_QUANTILE_80 = 1.2816
 _FAR = 50.0
 """A factor of e^50 is beyond every range; more would overflow."""
 
@@ -157,7 +156,7 @@ def _interval(question: _Question, point: TippingPoint) -> tuple[float, float] |
     deviation = known_deviation(model, one, other)
     if not deviation:
         return None
-    off = abs(_QUANTILE_80 * deviation / (after - before))
+    off = abs(model.interval * deviation / (after - before))
     if point.field == "shift":
         off *= above - below
         return max(point.to - off, 0.0), min(point.to + off, 1.0)

@@ -72,7 +72,8 @@ class Artefact:
 
     @property
     def is_validated(self) -> bool:
-        """Whether probabilities may be shown: on left-out sources they beat a uniform guess."""
+        """Whether probabilities may be shown: on left-out sources they beat an even guess and base
+        rates, and are calibrated."""
         return bool(self.validation["passed"])
 
 

@@ -73,6 +73,17 @@ KINDS: tuple[Kind, ...] = (
     Kind("head_first", _two_trainings, ("one", "examples", "shift")),
 )
 
+_APART = ("words", "head", "vectors", "subset", "scratch")
+
+
+@cache
+def branch(traits: Traits) -> str:
+    """The kind whose strategies share what a source or a data set has of its own; "full" for those
+    that train all weights of a pretrained model."""
+    of = {kind.id: kind.about(traits) for kind in KINDS}
+    return next((id for id in _APART if of[id]), "full")
+
+
 TERMS: tuple[tuple[str, str], ...] = tuple(
     (kind.id, degree) for kind in KINDS for degree in kind.degrees
 )

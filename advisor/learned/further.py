@@ -7,7 +7,7 @@ from math import erf, exp, pi, sqrt
 from advisor.inference import Resolved
 from advisor.learned.artefact import POINTS_PER_LOGIT, Artefact
 from advisor.learned.expect import Standing, variance_of
-from advisor.learned.outlook import deviation, points_per_logit
+from advisor.learned.outlook import deviation, points_per_logit, run_variance
 
 TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
 if TYPE_CHECKING:
@@ -104,23 +104,26 @@ def pilot(
         return None
     variance = variance_of(model, s, tuple(one.strategy for one in order))
     points = points_per_logit(model, s)
-    found = [_pilot(model, order, variance, i, points, seconds) for i in range(1, len(order))]
-    best = max(found, key=lambda one: one.gain)
-    return best if best.gain >= _WORTH_A_PILOT else None
+    noise = model.noise["inflation"] * run_variance(model, s)
+    found = [_pilot(order, variance, i, noise, points, seconds) for i in range(1, len(order))]
+    best = max((one for one in found if one is not None), key=lambda one: one.gain, default=None)
+    return None if best is None or best.gain < _WORTH_A_PILOT else best
 
 
 def _pilot(
-    model: Artefact,
     order: Sequence[Standing],
     variance: list[list[float]],
     i: int,
+    noise: float,
     points: float,
     seconds: dict[str, float],
-) -> Pilot:
+) -> Pilot | None:
     lead = (order[0].score - order[i].score) / POINTS_PER_LOGIT
-    prior = deviation(variance, 0, i) ** 2
-    noise = 2 * model.noise["single"] ** 2
-    spread = prior / sqrt(prior + noise)
+    whole = deviation(variance, 0, i) ** 2
+    # two measurements scatter, which nobody can know beforehand; the rest can be learned
+    spread = max(whole - 2 * noise, 0.0) / sqrt(whole)
+    if not spread:
+        return None
     away = lead / spread
     loss = exp(-away * away / 2) / sqrt(2 * pi) - away * _above(away)
     pair = (order[0].strategy, order[i].strategy)

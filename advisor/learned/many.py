@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.learned.artefact import POINTS_PER_LOGIT, RULES, Artefact
-from advisor.learned.basis import DEGREES, KINDS, TERMS
-from advisor.rules.base import prompts_in_words
+from advisor.learned.basis import DEGREES, KINDS, TERMS, branch
 from advisor.traits import STRATEGIES
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     Array = np.ndarray
 
 _PLACES = np.array([DEGREES.index(degree) for _, degree in TERMS])
+_WORDS = "words"
 _STRATEGIES = {name: place for place, name in enumerate(STRATEGIES)}
 
 
@@ -28,8 +28,8 @@ class Asked:
     """A situation with its feasible candidates.
 
     Attributes:
-        strengths, degrees: Of the rules and of the situation; feasible: its candidates, at least
-            one.
+        situation: What is asked. strengths, degrees: Of the rules in it and of itself.
+        feasible: Its candidates, at least one.
         reference: The best candidate that full access would allow.
     """
 
@@ -75,9 +75,14 @@ def _covariance(
     terms = _values(rows, degrees)[:, None, :] * _takes()[strategies]
     spread = terms * np.array(model.spread)
     lowered = terms @ np.array(model.reduction).T
-    alone = _own_variance(model, rows, strategies, degrees)
     known = spread @ spread.transpose(0, 2, 1) - lowered @ lowered.transpose(0, 2, 1)
-    added = alone[:, :, None] * np.eye(terms.shape[1])
+    single, shared = _own_variances(model, rows, degrees)
+    branches = _branches()[strategies]
+    alike = branches[:, :, None] == branches[:, None, :]
+    wide = np.where(branches == _WORDS, model.noise["words"] ** 2, 1.0)
+    added = alike * (wide * shared[:, None])[:, :, None] + single[:, None, None] * np.eye(
+        terms.shape[1]
+    )
     return np.asarray(model.noise["inflation"] * (known + added))
 
 
@@ -96,22 +101,21 @@ def _takes() -> Array:
     return np.array(about, dtype=float)
 
 
-def _own_variance(
-    model: Artefact, rows: Sequence[Asked], strategies: Array, degrees: Array
-) -> Array:
-    """As `advisor.learned.outlook.own_variance`, shape (rows, candidates).
+@cache
+def _branches() -> Array:
+    """Branch of every strategy, shape (strategies,)."""
+    return np.array([branch(traits) for traits in STRATEGIES.values()])
 
-    Args:
-        strategies: Places of the candidates among `STRATEGIES`, shape (rows, candidates).
-    """
+
+def _own_variances(model: Artefact, rows: Sequence[Asked], degrees: Array) -> tuple[Array, Array]:
+    """As `run_variance` and `shared_variance` of `advisor.learned.outlook`, shape (rows,) each."""
     noise = model.noise
     examples = np.array([max(each.situation.examples, 1) for each in rows], dtype=float)
     narrow = 10 ** (-2 * noise["narrowing"] * np.clip(np.log10(examples) - 3, -3, 3))
     slopes = np.square(degrees[:, [DEGREES.index(name) for name in noise["slopes"]]]).sum(axis=1)
-    shared = noise["group"] ** 2 * slopes + narrow * noise["block"] ** 2
-    words = np.array([prompts_in_words(traits) for traits in STRATEGIES.values()])
-    wide = np.where(words[strategies], noise["words"] ** 2, 1.0)
-    return np.asarray((narrow * noise["single"] ** 2)[:, None] + wide * shared[:, None])
+    return narrow * noise["single"] ** 2, noise["group"] ** 2 * slopes + narrow * noise[
+        "block"
+    ] ** 2
 
 
 def _points_per_logit(model: Artefact, degrees: Array) -> Array:

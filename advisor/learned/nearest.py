@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 PATH = os.path.join(os.path.dirname(__file__), "nearest.tsv")
 _SHIFT, _TASK, _OBJECTIVE, _COUNTERPART = 0.4, 1.0, 0.5, 1.0
-"""What counts as far as a tenfold of examples or size: this much shift, another task, a third of
-that for another objective; and contexts that did not measure the strategies in question."""
+"""What counts as far as a tenfold of examples: this much shift, another task, and contexts that did
+not measure the strategies in question; a tenfold of size and another objective count half of that."""
 
 
 class Nearby:

@@ -12,8 +12,7 @@ from operator import add, mul, sub
 from advisor.features import Features
 from advisor.inference import Resolved
 from advisor.learned.artefact import RULES, Artefact, dot
-from advisor.learned.basis import DEGREES, KINDS, TERMS, degrees
-from advisor.rules.base import prompts_in_words
+from advisor.learned.basis import DEGREES, KINDS, TERMS, branch, degrees
 from advisor.traits import STRATEGIES, Traits
 
 TYPE_CHECKING = False  # `typing` itself would cost start-up time; type checkers know this name
@@ -60,7 +59,10 @@ def covariance(model: Artefact, s: Resolved, rows: list[Row], names: Sequence[st
     """
     spread = [tuple(map(mul, row, model.spread)) for row in rows]
     lowered = [tuple(dot(direction, row) for direction in model.reduction) for row in rows]
-    alone = own_variance(model, s, names)
+    branches = [branch(STRATEGIES[name]) for name in names]
+    single, shared = run_variance(model, s), shared_variance(model, s)
+    wide = model.noise["words"] ** 2
+    alike = {one: (wide if one == "words" else 1.0) * shared for one in branches}
     inflation = model.noise["inflation"]
     size = range(len(rows))
     return [
@@ -69,7 +71,8 @@ def covariance(model: Artefact, s: Resolved, rows: list[Row], names: Sequence[st
             * (
                 dot(spread[i], spread[j])
                 - dot(lowered[i], lowered[j])
-                + (alone[i] if i == j else 0.0)
+                + (alike[branches[i]] if branches[i] == branches[j] else 0.0)
+                + (single if i == j else 0.0)
             )
             for j in size
         ]
@@ -86,20 +89,23 @@ def known_deviation(model: Artefact, one: Row, other: Row) -> float:
     return sqrt(max(model.noise["inflation"] * (dot(spread, spread) - dot(lowered, lowered)), 0.0))
 
 
-def own_variance(model: Artefact, s: Resolved, names: Sequence[str]) -> list[float]:
-    """Variance that each candidate has for itself: sources, data sets and runs differ. For hard
-    prompting sources and data sets differ more: nothing of it is fitted to the data at hand."""
-    noise = model.noise
-    values = degrees(s)
-    decades = min(max(log10(max(s.examples, 1)) - 3, -3), 3)
-    narrow = 10 ** (-2 * noise["narrowing"] * decades)
+def shared_variance(model: Artefact, s: Resolved) -> float:
+    """Variance that strategies of one branch have in common: sources and data sets differ. For hard
+    prompting they differ more by the factor `words`: nothing of it is fitted to the data at hand."""
+    noise, values = model.noise, degrees(s)
     slopes = sum(values[_PLACE[name]] ** 2 for name in noise["slopes"])
-    shared = noise["group"] ** 2 * slopes + narrow * noise["block"] ** 2
-    single = narrow * noise["single"] ** 2
-    wide = noise["words"] ** 2
-    return [
-        single + (wide * shared if prompts_in_words(STRATEGIES[name]) else shared) for name in names
-    ]
+    return float(noise["group"] ** 2 * slopes + _narrowed(model, s) * noise["block"] ** 2)
+
+
+def run_variance(model: Artefact, s: Resolved) -> float:
+    """Variance of one measurement, which no other shares."""
+    return float(_narrowed(model, s) * model.noise["single"] ** 2)
+
+
+def _narrowed(model: Artefact, s: Resolved) -> float:
+    """Factor on variances: many labels scatter less."""
+    decades = min(max(log10(max(s.examples, 1)) - 3, -3), 3)
+    return float(10 ** (-2 * model.noise["narrowing"] * decades))
 
 
 def points_per_logit(model: Artefact, s: Resolved) -> float:

@@ -200,6 +200,8 @@ def _metric(words: str) -> str:
 def _strategy(cells: dict[str, str]) -> str:
     if "[FROZEN+NONLINEAR-HEAD]" in cells["note"] and cells["strategy"] == "linear_probe":
         return "other_nonlinear_head"
+    if "the zero-shot classifier is mixed in" in cells["note"]:
+        return "other_text_in_probe"
     if cells["strategy_detail"].startswith("LP-LoRA"):
         return "other_lp_lora"
     return STRATEGIES.get(cells["strategy"], cells["strategy"])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.evidence.schema import Row
 
@@ -29,8 +29,6 @@ class Observation:
         rows: The rows behind it.
         joined: Whether it was measured at another number of labels or pretraining.
         weight: Mean weight of its rows.
-        share: One over the number of contexts it stands in, so that a number which is repeated
-            over n counts once.
     """
 
     strategy: str
@@ -39,7 +37,6 @@ class Observation:
     rows: tuple[Row, ...]
     joined: bool
     weight: float
-    share: float
 
 
 @dataclass(frozen=True)
@@ -85,13 +82,21 @@ class Context:
         return tuple(dict.fromkeys(one.strategy for one in self.observations))
 
     def scores(self, over: str = "max") -> dict[str, float]:
-        """Strategy -> its best ("max") or median ("median") variant; higher is better."""
-        sign = 1.0 if self.higher_is_better else -1.0
+        """Strategy -> its best ("max") or median ("median") variant; higher is better.
+
+        Of an error rate it is what is left to 1.
+        """
         pick = max if over == "max" else statistics.median
         return {
-            name: pick([sign * one.value for one in self.observations if one.strategy == name])
+            name: pick([self.merit(one.value) for one in self.observations if one.strategy == name])
             for name in self.strategies
         }
+
+    def merit(self, value: float) -> float:
+        """A value so turned that higher is better."""
+        if self.higher_is_better:
+            return value
+        return -value if self.metric_group == "unbounded" else 1 - value
 
 
 def contexts(
@@ -109,21 +114,10 @@ def contexts(
     usable = [
         one for one in rows if one.usable and (strategies is None or one.strategy in strategies)
     ]
-    placed = _place(usable)
-    found = [
-        [*_observed(own, joined=False), *_observed(guests, joined=True)]
-        for own, guests in placed.values()
-    ]
-    times: dict[tuple[Row, ...], int] = defaultdict(int)
-    kept = []
-    for (own, _), observations in zip(placed.values(), found, strict=True):
-        if len({one.strategy for one in observations}) >= least:
-            kept.append((own, observations))
-            for one in observations:
-                times[one.rows] += 1
     made = [
-        _context(own, [replace(one, share=1 / times[one.rows]) for one in observations])
-        for own, observations in kept
+        _context(own, [*_observed(own, joined=False), *_observed(guests, joined=True)])
+        for own, guests in _place(usable).values()
+        if len({one.strategy for one in (*own, *guests)}) >= least
     ]
     return sorted(made, key=lambda one: (one.source, *map(repr, _said(one))))
 
@@ -191,7 +185,6 @@ def _observed(rows: Sequence[Row], *, joined: bool) -> list[Observation]:
             rows=tuple(sorted(members, key=lambda one: one.id)),
             joined=joined,
             weight=statistics.fmean(one.weight for one in members),
-            share=1.0,
         )
         for members in arms.values()
     ]

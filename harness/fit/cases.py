@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import erf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +18,8 @@ from advisor.traits import CORE, STRATEGIES
 from harness.fit.observations import SLOPES, Array, Compared, ruled_out, terms_of
 
 NODES = 128
+TIE = 1e-9
+"""Points by which scores may differ and count as equal."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,13 @@ class Case:
     def examples(self) -> int:
         return self.one.situation.examples
 
+    @property
+    def won(self) -> Array:
+        """Which of the possible strategies share the best score, shape (k,), adding up to 1."""
+        scores = np.where(self.possible, self.best, -np.inf)
+        first = (scores >= scores.max() - TIE).astype(float)
+        return np.asarray(first / first.sum())
+
     def measured(self, over: str) -> Array:
         return self.best if over == "max" else self.median
 
@@ -102,6 +110,11 @@ def _flops(one: Compared, strategy: str, *, even: bool = False) -> float:
     return estimate(one.situation, STRATEGIES[strategy], workload=work).training.flops
 
 
+def surprise(p: Array, case: Case) -> float:
+    """Log loss of probabilities of being best, shape (k,)."""
+    return float(-np.log(max(float(p[case.won > 0].sum()), 1e-6)))
+
+
 @cache
 def nodes() -> Array:
     """Points of a standard normal in 8 dimensions that represent it well, shape (NODES, 8).
@@ -115,11 +128,7 @@ def nodes() -> Array:
 
 
 def wins(mean: Array, variance: Array) -> Array:
-    """Probability of each candidate being the best: by quadrature as `advise` does, exactly for two."""
-    if len(mean) == 2:
-        ahead = (mean[0] - mean[1]) / np.sqrt(variance[0, 0] + variance[1, 1] - 2 * variance[0, 1])
-        first = min(max(0.5 * (1 + erf(ahead / sqrt(2))), 1e-3), 1 - 1e-3)
-        return np.array([first, 1 - first])
+    """Probability of each candidate being the best, by quadrature as `advise` does."""
     half = nodes()[:, : len(mean)] @ np.linalg.cholesky(variance).T
     drawn = mean + np.vstack([half, -half])
     counts = np.bincount(drawn.argmax(axis=1), minlength=len(mean)) + 0.5

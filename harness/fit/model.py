@@ -21,12 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from harness.fit.observations import RULES, TERM_NAMES, Array, Table
+from advisor.learned.basis import branch
+from harness.fit.observations import RULES, TERM_NAMES, Array, Table, traits_of
 
 _LEVEL = 5.0
 """Standard deviation of a context's level, in logits."""
-_CLASSES = {"linear_probe": "head", "other_nonlinear_head": "head", "other_text_in_probe": "head", "hard_prompt": "words",
-            "soft_prompt": "vectors", "full_finetune": "full", "lp_ft": "full", "from_scratch": "scratch"}  # fmt: skip
 
 
 class Hyper(NamedTuple):
@@ -59,9 +58,6 @@ class Statistics(NamedTuple):
 
     gram: Array
     moment: Array
-    square: float
-    log_det: float
-    rows: int
 
 
 class Posterior(NamedTuple):
@@ -69,7 +65,6 @@ class Posterior(NamedTuple):
 
     mean: Array
     covariance: Array
-    evidence: float
 
 
 def narrowed(examples: Array | float, narrowing: float) -> Array:
@@ -84,14 +79,14 @@ def statistics(rows: Table, hyper: Hyper) -> dict[str, Statistics]:
     blocks = np.array([rows.contexts[place].block for place in rows.context])
     examples = np.array([rows.contexts[place].situation.examples for place in rows.context])
     factor = narrowed(examples, hyper.narrowing)
-    classes = np.array([_CLASSES.get(name, "subset") for name in rows.strategies])
+    branches = np.array([branch(traits_of(name)) for name in rows.strategies])
     found = {}
     for group in sorted(set(groups)):
         at = np.flatnonzero(groups == group)
-        same = _same(classes[at])
+        same = _same(branches[at])
         scale = np.outer(factor[at], factor[at])
         weight = 1 / np.sqrt(rows.weights[at])
-        wide = np.where(classes[at] == "words", hyper.words, 1.0)
+        wide = np.where(branches[at] == "words", hyper.words, 1.0)
         same = same * np.outer(wide, wide)
         covariance = (
             hyper.noise**2 * _same(rows.measured[at]) * scale * np.outer(weight, weight)
@@ -104,10 +99,7 @@ def statistics(rows: Table, hyper: Hyper) -> dict[str, Statistics]:
         both = np.column_stack([rows.terms[at], rows.logits[at]])
         whitened = solve_triangular(root, both, lower=True)
         gram = whitened.T @ whitened
-        found[group] = Statistics(
-            gram[:-1, :-1], gram[:-1, -1], float(gram[-1, -1]),
-            2 * float(np.log(np.diag(root)).sum()), len(at),
-        )  # fmt: skip
+        found[group] = Statistics(gram[:-1, :-1], gram[:-1, -1])
     return found
 
 
@@ -117,16 +109,21 @@ def _same(labels: np.ndarray) -> np.ndarray:
     return np.asarray(number[:, None] == number[None, :])
 
 
-def prior(hyper: Hyper, forgotten: frozenset[str] = frozenset()) -> tuple[Array, Array]:
+def prior(
+    hyper: Hyper,
+    forgotten: frozenset[str] = frozenset(),
+    absent: frozenset[str] = frozenset(),
+) -> tuple[Array, Array]:
     """Mean and standard deviation of every term, shape (terms,) each.
 
     Args:
         forgotten: Ids of rules whose stated size is taken as unknown: zero, with its deviation.
+        absent: Ids of rules that the model does not have: zero, without any.
     """
     mean, spread = np.zeros(len(TERM_NAMES)), np.full(len(TERM_NAMES), hyper.other)
     for place, rule in enumerate(RULES):
-        mean[place] = 0.0 if rule.id in forgotten else hyper.unit * rule.points
-        spread[place] = hyper.unit * abs(rule.points) * hyper.freedom
+        mean[place] = 0.0 if rule.id in forgotten | absent else hyper.unit * rule.points
+        spread[place] = hyper.unit * abs(rule.points) * hyper.freedom * (rule.id not in absent)
     for place, name in enumerate(TERM_NAMES[len(RULES) :], start=len(RULES)):
         kind, _, degree = name.partition(" ")
         if kind == "offset" or degree == "one":
@@ -137,32 +134,29 @@ def prior(hyper: Hyper, forgotten: frozenset[str] = frozenset()) -> tuple[Array,
 
 
 def posterior(
-    found: Iterable[Statistics], hyper: Hyper, forgotten: frozenset[str] = frozenset()
+    found: Iterable[Statistics],
+    hyper: Hyper,
+    forgotten: frozenset[str] = frozenset(),
+    absent: frozenset[str] = frozenset(),
 ) -> Posterior:
-    """Combine groups with the prior; see `prior` for `forgotten`."""
+    """Combine groups with the prior; see `prior` for `forgotten` and `absent`."""
     some = list(found)
-    mean, spread = prior(hyper, forgotten)
+    mean, spread = prior(hyper, forgotten, absent)
     gram = np.sum([one.gram for one in some], axis=0) if some else np.zeros((len(mean),) * 2)
     moment = np.sum([one.moment for one in some], axis=0) if some else np.zeros(len(mean))
-    square = sum(one.square for one in some)
     precision = spread[:, None] * gram * spread[None, :] + np.eye(len(mean))
     root = np.linalg.cholesky(precision)
     rest = spread * (moment - gram @ mean)
     solved = solve_triangular(root, rest, lower=True)
-    residual = square - 2 * mean @ moment + mean @ gram @ mean - solved @ solved
     inverse = solve_triangular(root, np.diag(spread), lower=True)
-    evidence = -0.5 * (
-        residual
-        + sum(one.log_det for one in some)
-        + sum(one.rows for one in some) * np.log(2 * np.pi)
-    ) - float(np.log(np.diag(root)).sum())
-    return Posterior(mean + inverse.T @ solved, inverse.T @ inverse, float(evidence))
+    return Posterior(mean + inverse.T @ solved, inverse.T @ inverse)
 
 
 def prediction_noise(
     strategies: Sequence[str], examples: float, slopes: Array, hyper: Hyper
 ) -> Array:
-    """Variance of what a new source adds to each strategy on its own, in square logits."""
+    """Variance of what a new source adds to each core strategy, in square logits. Each is of a branch
+    of its own, so they share nothing."""
     factor = float(narrowed(examples, hyper.narrowing)) ** 2
     wide = np.array([hyper.words**2 if name == "hard_prompt" else 1.0 for name in strategies])
     shared = hyper.group**2 * float(slopes @ slopes) + factor * hyper.block**2

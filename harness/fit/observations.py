@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
@@ -17,6 +18,7 @@ from advisor.scoring import ranked
 from advisor.situation import Situation
 from advisor.traits import STRATEGIES, Traits
 from harness.evidence.contexts import Context, Observation
+from harness.evidence.schema import Row
 
 Array = NDArray[np.float64]
 
@@ -72,7 +74,6 @@ class Table:
         contexts: Of which the rows are.
         terms: Design, shape (rows, len(TERM_NAMES)).
         logits: Scores as logits, deviations cut; shape (rows,).
-        points: Scores times 100, higher is better; shape (rows,).
         weights: In (0, 1]; shape (rows,).
         context: Index into `contexts`; shape (rows,). measured: equal for the same measurement.
         strategies: Strategy id of each row.
@@ -82,7 +83,6 @@ class Table:
     contexts: tuple[Compared, ...]
     terms: Array
     logits: Array
-    points: Array
     weights: Array
     context: NDArray[np.int64]
     measured: NDArray[np.int64]
@@ -127,14 +127,18 @@ def ruled_out(s: Resolved, strategies: Iterable[str]) -> frozenset[str]:
     return frozenset(each.traits.id for each in ranked(s, ours) if each.forbidden_by)
 
 
-def traits_of(strategy: str) -> Traits | None:
-    return STRATEGIES.get(OTHERS.get(strategy, strategy))
+def is_described(strategy: str) -> bool:
+    """Whether it is one of ours or has the traits of one."""
+    return strategy in STRATEGIES or strategy in OTHERS
+
+
+def traits_of(strategy: str) -> Traits:
+    return STRATEGIES[OTHERS.get(strategy, strategy)]
 
 
 def terms_of(strategy: str, s: Resolved, features: Features) -> Array:
     """The design row of one strategy in one situation, shape (len(TERM_NAMES),)."""
     traits = traits_of(strategy)
-    assert traits is not None
     values = degrees(s)
     kinds = {kind.id for kind in KINDS if kind.about(traits)}
     rules = [rule.strength(features, s) if rule.about(traits) else 0.0 for rule in RULES]
@@ -146,45 +150,44 @@ def terms_of(strategy: str, s: Resolved, features: Features) -> Array:
 
 def table(contexts: Sequence[Compared]) -> Table:
     """The rows of contexts, in their order."""
-    terms, logits, points, weights, context, measured, strategies, slopes = ([] for _ in range(8))
+    terms, logits, weights, context, measured, strategies, slopes = ([] for _ in range(7))
     seen: dict[tuple[str, ...], int] = {}
     for place, one in enumerate(contexts):
         features = featurize(one.situation)
-        rows = [row for row in one.context.observations if traits_of(row.strategy)]
-        names = [_named(row) for row in rows]
-        scores = [_fraction(row, one.context) for row in rows]
-        for name, row, score, logit in zip(names, rows, scores, _cut_logits(scores), strict=True):
-            terms.append(terms_of(name, one.situation, _as_prompted(features, row)))
+        rows = [row for row in one.context.observations if is_described(row.strategy)]
+        scores = [one.context.merit(row.value) for row in rows]
+        for row, logit in zip(rows, _cut_logits(scores), strict=True):
+            terms.append(terms_of(row.strategy, one.situation, _as_prompted(features, row)))
             logits.append(logit)
-            points.append(100 * score)
             weights.append(row.weight)
             context.append(place)
             measured.append(seen.setdefault(tuple(each.id for each in row.rows), len(seen)))
-            strategies.append(name)
+            strategies.append(row.strategy)
             values = degrees(one.situation)
             slopes.append([values[_DEGREE[name]] for name in SLOPES])
     return Table(
-        tuple(contexts), np.array(terms), np.array(logits), np.array(points), np.array(weights),
+        tuple(contexts), np.array(terms), np.array(logits), np.array(weights),
         np.array(context), np.array(measured), np.array(strategies), np.array(slopes),
     )  # fmt: skip
-
-
-def _named(row: Observation) -> str:
-    """A probe that is mixed with the classifier that reads class names is another strategy."""
-    mixed = row.strategy == "linear_probe" and "text_in_probe" in row.rows[0].tags
-    return "other_text_in_probe" if mixed else row.strategy
 
 
 def _as_prompted(features: Features, row: Observation) -> Features:
     """A prompt has as many demonstrations as were shown, not as many as there are labels."""
     if row.strategy != "hard_prompt":
         return features
-    shown = row.rows[0].n_train or 0
-    return features._replace(shots=rising(shown, 1, 32))
+    several = [shown for each in row.rows if (shown := _demonstrations(each)) is not None]
+    if not several:
+        return features
+    return features._replace(shots=rising(sum(several) / len(several), 1, 32))
 
 
-def _fraction(row: Observation, context: Context) -> float:
-    return row.value if context.higher_is_better else 1 - row.value
+def _demonstrations(row: Row) -> int | None:
+    """How many a prompt shows; None where it is not said. Printed prompts have no other labels, ours
+    say it among their settings."""
+    if row.protocol == "published":
+        return row.n_train
+    found = re.search(r"n_demonstrations=(\d+)", row.variant)
+    return int(found[1]) if found else None
 
 
 def _cut_logits(scores: Sequence[float]) -> list[float]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from advisor.learned.basis import DEGREES
-from harness.fit.cases import Case, wins
+from harness.fit.cases import Case, surprise, wins
 from harness.fit.model import (
     Hyper,
     Posterior,
@@ -79,10 +79,15 @@ class Setting(NamedTuple):
 
 
 def fitted_to(
-    found: Sequence[Statistics], setting: Setting, forgotten: frozenset[str] = frozenset()
+    found: Sequence[Statistics],
+    setting: Setting,
+    forgotten: frozenset[str] = frozenset(),
+    absent: frozenset[str] = frozenset(),
 ) -> Posterior:
-    """The posterior averaged over the candidates of a setting; see `prior` for `forgotten`."""
-    several = [(posterior(found, hyper, forgotten), weight) for hyper, weight in setting.candidates]
+    """The posterior averaged over the candidates of a setting; see `prior` for the rest."""
+    several = [
+        (posterior(found, hyper, forgotten, absent), weight) for hyper, weight in setting.candidates
+    ]
     return mixed([one for one, _ in several], [weight for _, weight in several])
 
 
@@ -96,8 +101,7 @@ def mixed(several: Sequence[Posterior], weights: Sequence[float]) -> Posterior:
         ],
         axis=0,
     )
-    evidence = float(np.dot(weights, [one.evidence for one in several]))
-    return Posterior(mean, covariance, evidence)
+    return Posterior(mean, covariance)
 
 
 def predict(
@@ -193,25 +197,18 @@ def calibrated(setting: Setting, predicted: Sequence[Prediction]) -> Setting:
     """Choose inflation and interval on predictions made with an inflation of 1."""
     inflation = min(
         (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0),
-        key=lambda one: float(np.mean([_surprise(each, one) for each in predicted])),
+        key=lambda one: float(
+            np.mean(
+                [surprise(wins(each.mean, one * each.variance), each.case) for each in predicted]
+            )
+        ),
     )
     ratios = []
     for each in predicted:
         truth = each.case.best
         for i in range(len(truth)):
-            if i != each.pick:
+            if i != each.pick and each.case.possible[i]:
                 centre, width = each.difference(i)
                 off = abs(truth[i] - truth[each.pick] - centre)
                 ratios.append(off * each.interval / (width * np.sqrt(inflation)))
     return setting._replace(inflation=inflation, interval=float(np.quantile(ratios, COVERAGE)))
-
-
-def _surprise(each: Prediction, inflation: float) -> float:
-    p = wins(each.mean, inflation * each.variance)
-    return float(-np.log(p[each.case.best >= each.case.best.max() - 1e-9].sum()))
-
-
-def with_setting(each: Prediction, setting: Setting) -> Prediction:
-    """The same prediction under another inflation and interval."""
-    variance = each.variance * setting.inflation
-    return replace(each, variance=variance, interval=setting.interval, p=wins(each.mean, variance))

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from harness.fit.cases import Case
+from harness.fit.cases import TIE, Case, surprise
 from harness.fit.observations import Array
 from harness.fit.predict import Prediction
 
 RESAMPLES = 4000
 LEVEL = 0.9
-_TIE = 1e-9
 
 
 def regrets(cases: Sequence[Case], picks: Sequence[int], over: str = "max") -> Array:
@@ -39,7 +38,7 @@ def choice_scores(cases: Sequence[Case], picks: Sequence[int]) -> dict[str, floa
     """Regret and top-1, plain and source-balanced, under the best and the median variant."""
     groups = groups_of(cases)
     best, median = regrets(cases, picks), regrets(cases, picks, "median")
-    hit = (best <= _TIE).astype(float)
+    hit = (best <= TIE).astype(float)
     return {
         "regret": float(best.mean()),
         "regret_balanced": balanced(best, groups),
@@ -78,34 +77,32 @@ def difference(ours: Array, theirs: Array, groups: np.ndarray) -> dict[str, Any]
     }
 
 
-def won(case: Case) -> Array:
-    """Which strategies share the best score, shape (k,), adding up to 1."""
-    first = (case.best >= case.best.max() - _TIE).astype(float)
-    return np.asarray(first / first.sum())
-
-
 def log_losses(cases: Sequence[Case], probabilities: Sequence[Array]) -> Array:
-    return np.array(
-        [
-            -np.log(max(float(p[won(case) > 0].sum()), 1e-6))
-            for case, p in zip(cases, probabilities, strict=True)
-        ]
-    )
+    return np.array([surprise(p, case) for case, p in zip(cases, probabilities, strict=True)])
 
 
 def probability_scores(predicted: Sequence[Prediction], base: Sequence[Array]) -> dict[str, Any]:
     """Log loss and Brier score against guessing evenly and by base rate; reliability.
 
+    Cases with one possible strategy are left out: there is nothing to say.
+
     Args:
         base: For each case, how often each strategy won in the other sources.
     """
-    cases = [each.case for each in predicted]
+    several = [
+        (each, rate)
+        for each, rate in zip(predicted, base, strict=True)
+        if each.case.possible.sum() > 1
+    ]
+    cases = [each.case for each, _ in several]
     groups = groups_of(cases)
-    p = [each.p for each in predicted]
+    p = [each.p for each, _ in several]
     even = [np.full(len(case.strategies), 1 / len(case.strategies)) for case in cases]
-    ours, uniform, rate = (log_losses(cases, one) for one in (p, even, base))
+    ours, uniform, rate = (
+        log_losses(cases, one) for one in (p, even, [rate for _, rate in several])
+    )
     brier = np.array(
-        [float(np.square(one - won(case)).sum()) for one, case in zip(p, cases, strict=True)]
+        [float(np.square(one - case.won).sum()) for one, case in zip(p, cases, strict=True)]
     )
     return {
         "log_loss": float(ours.mean()),
@@ -115,7 +112,7 @@ def probability_scores(predicted: Sequence[Prediction], base: Sequence[Array]) -
         "against_uniform": difference(ours, uniform, groups),
         "against_base_rate": difference(ours, rate, groups),
         "brier": float(brier.mean()),
-        **reliability(predicted),
+        **reliability([each for each, _ in several]),
     }
 
 
@@ -125,7 +122,7 @@ def reliability(predicted: Sequence[Prediction], bins: int = 10) -> dict[str, An
     Source: Naeini et al. 2015, Obtaining Well Calibrated Probabilities Using Bayesian Binning.
     """
     said = np.concatenate([each.p for each in predicted])
-    came = np.concatenate([won(each.case) for each in predicted])
+    came = np.concatenate([each.case.won for each in predicted])
     at = np.minimum((said * bins).astype(int), bins - 1)
     table = [
         {
@@ -148,7 +145,7 @@ def coverage(predicted: Sequence[Prediction]) -> dict[str, float]:
     for each in predicted:
         truth = each.case.best
         for i in range(len(truth)):
-            if i != each.pick:
+            if i != each.pick and each.case.possible[i]:
                 centre, width = each.difference(i)
                 held.append(abs(truth[i] - truth[each.pick] - centre) <= width)
                 widths.append(2 * width)
@@ -274,7 +271,7 @@ def expected_losses(predicted: Sequence[Prediction]) -> list[Array]:
 def none_cheaper(cases: Sequence[Case], *, even: bool = False) -> float:
     """Share of the cases in which no measured strategy takes less compute than full fine-tuning."""
     least = np.array([work_of(case, even).min() / case.full_flops for case in cases])
-    return float(np.mean(least >= 1 - _TIE))
+    return float(np.mean(least >= 1 - TIE))
 
 
 def seconds_beside(cases: Sequence[Case], strategy: str) -> list[float]:
@@ -288,6 +285,17 @@ def seconds_beside(cases: Sequence[Case], strategy: str) -> list[float]:
         if took.get(strategy) and took.get("full_finetune"):
             found.add(float(np.mean(took[strategy]) / np.mean(took["full_finetune"])))
     return sorted(found)
+
+
+def work_beside(cases: Sequence[Case], strategy: str) -> float | None:
+    """Median work of training a strategy beside that of full fine-tuning, for equal epochs; None where
+    it was not measured."""
+    shares = [
+        case.even_flops[case.strategies.index(strategy)] / case.full_flops
+        for case in cases
+        if strategy in case.strategies
+    ]
+    return float(np.median(shares)) if shares else None
 
 
 def by_group(

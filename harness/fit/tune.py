@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from harness.fit.cases import Case
+from harness.fit.cases import Case, surprise
 from harness.fit.model import Hyper
-from harness.fit.observations import Array
 from harness.fit.predict import Folds, Prediction, Setting, calibrated
 
 START = Hyper()
@@ -21,7 +20,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "mechanism": (0.1, 0.3),
     "other": (0.05, 0.1),
 }
-"""What is tried beside the start, one at a time: from three quarters to one and a half."""
+"""What is tried beside the start, one at a time: from a half to one and a half."""
 CANDIDATES = (START, *(START._replace(**{name: one}) for name in GRID for one in GRID[name]))
 
 
@@ -33,7 +32,7 @@ def tuned(folds: Folds, cases: Sequence[Case], without: frozenset[str] = frozens
     Source: Yao et al. 2018, Using Stacking to Average Bayesian Predictive Distributions (pseudo-BMA).
     """
     scores = [
-        -surprise(folds.left_out(Setting(hyper), cases, without, in_points=False))
+        -total_surprise(folds.left_out(Setting(hyper), cases, without, in_points=False))
         for hyper in CANDIDATES
     ]
     weights = np.exp(np.array(scores) - max(scores))
@@ -43,11 +42,9 @@ def tuned(folds: Folds, cases: Sequence[Case], without: frozenset[str] = frozens
     return calibrated(setting, folds.left_out(setting, cases, without))
 
 
-def surprise(predicted: Sequence[Prediction]) -> float:
+def total_surprise(predicted: Sequence[Prediction]) -> float:
     """Log loss of P(best), averaged over the cases of a source and added up over sources."""
     losses: dict[str, list[float]] = {}
     for each in predicted:
-        truth: Array = each.case.best
-        share = each.p[truth >= truth.max() - 1e-9].sum()
-        losses.setdefault(each.case.group, []).append(float(-np.log(share)))
+        losses.setdefault(each.case.group, []).append(surprise(each.p, each.case))
     return float(sum(np.mean(several) for several in losses.values()))

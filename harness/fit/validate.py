@@ -32,6 +32,7 @@ from harness.fit.scores import (
     probability_scores,
     regrets,
     seconds_beside,
+    work_beside,
 )
 from harness.fit.tune import tuned
 
@@ -95,7 +96,12 @@ def leave_data_out(contexts: Sequence[Compared], say: Say) -> LeftOut:
     base: list[Array] = []
     for fold in range(DATA_FOLDS):
         say(f"without data sets, fold {fold + 1} of {DATA_FOLDS}")
-        seen = [one for one in contexts if fold_of.get(one.context.data_group, spare) != fold]
+        # a mean over several data sets tells of its members: only asked, never learned from
+        seen = [
+            one
+            for one in contexts
+            if fold_of.get(one.context.data_group, spare) != fold and not _is_mean(one)
+        ]
         rest = cases(seen)
         mine = cases(
             [one for one in contexts if fold_of.get(one.context.data_group, spare) == fold]
@@ -106,6 +112,12 @@ def leave_data_out(contexts: Sequence[Compared], say: Say) -> LeftOut:
         predicted += predict(fitted, setting, fit_level(rest), mine)
         base += base_rates(rest, mine)
     return LeftOut(predicted, settings, base)
+
+
+def _is_mean(one: Compared) -> bool:
+    return any(
+        "mean_over_data" in row.tags for each in one.context.observations for row in each.rows
+    )
 
 
 def fold_of_data(several: Sequence[Case]) -> dict[str, int]:
@@ -169,7 +181,15 @@ def summary(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
             name: choice_scores(several, picks) | {"difference": gaps[name]}
             for name, picks in rivals.items()
         },
-        "published": _published(several, left.picks, rivals[REFERENCE]),
+        "published": _beside_reference(
+            several,
+            left.picks,
+            rivals[REFERENCE],
+            lambda case: case.one.context.protocol == "published",
+        ),
+        "unread": _beside_reference(
+            several, left.picks, rivals[REFERENCE], lambda case: case.group not in READ_FROM
+        ),
         "probability": probability_scores(left.predicted, left.base),
         "coverage": coverage(left.predicted),
         "by_source": _beside(several, ours, rivals, lambda case: case.group),
@@ -181,16 +201,18 @@ def summary(left: LeftOut, rivals: dict[str, list[int]]) -> dict[str, Any]:
         "savings": _savings(left, rivals),
         "savings_even": _savings(left, rivals, even=True),
         "soft_seconds": seconds_beside(several, "soft_prompt"),
+        "soft_work_even": work_beside(several, "soft_prompt"),
     }
 
 
-def _published(
-    several: list[Case], picks: list[int], full: list[int]
-) -> dict[str, dict[str, float]]:
-    """Choices on published sources alone, ours and always full fine-tuning."""
-    at = [place for place, case in enumerate(several) if case.one.context.protocol == "published"]
+def _beside_reference(
+    several: list[Case], picks: list[int], full: list[int], wanted: Callable[[Case], bool]
+) -> dict[str, Any]:
+    """Choices in some of the cases, ours and always full fine-tuning."""
+    at = [place for place, case in enumerate(several) if wanted(case)]
     some = [several[place] for place in at]
     return {
+        "cases": len(some),
         "model": choice_scores(some, [picks[place] for place in at]),
         REFERENCE: choice_scores(some, [full[place] for place in at]),
     }
@@ -280,12 +302,13 @@ class Ablation:
     kin: bool = True
 
 
+UNREAD = "no rule read from a source left out"
 ABLATIONS = {
     "all": Ablation(),
     "no rules": Ablation(rules=False),
     "no evidence": Ablation(evidence=False),
     "no shift": Ablation(shift=False),
-    "no rule read from a source left out": Ablation(read=False),
+    UNREAD: Ablation(read=False),
     "both groups on visual prompts left out": Ablation(kin=False),
     "the two last together": Ablation(read=False, kin=False),
 }
@@ -320,8 +343,7 @@ def _ablated(
         kin = next((some for some in _KIN if group in some), frozenset({group}))
         out = frozenset({group}) if ablation.kin else kin
         forgotten = frozenset(READ_FROM.get(group, ())) if not ablation.read else frozenset()
-        if not ablation.rules:
-            forgotten = frozenset(rule.id for rule in RULES)
+        absent = frozenset[str]() if ablation.rules else frozenset(rule.id for rule in RULES)
         seen = [
             one
             for name, one in folds.of(setting.hyper).items()
@@ -329,7 +351,7 @@ def _ablated(
         ]
         rest = [case for case in asked if case.group not in out]
         mine = [case for case in asked if case.group == group]
-        fitted = fitted_to(seen, setting, forgotten)
+        fitted = fitted_to(seen, setting, forgotten, absent)
         predicted += predict(fitted, setting, fit_level(rest), mine)
     several = [each.case for each in predicted]
     losses = log_losses(several, [each.p for each in predicted])

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from math import erf, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,16 @@ import pytest
 
 from advisor.learned import artefact as installed
 from advisor.learned.artefact import NAMES, Artefact
-from advisor.learned.outlook import own_variance
+from advisor.learned.outlook import run_variance, shared_variance
 from harness.evidence.contexts import contexts
 from harness.evidence.load import load
 from harness.evidence.table import write_rows
 from harness.fit.artefact import digest, model_of, nearest_of
-from harness.fit.cases import Case, cases, nodes, wins
+from harness.fit.cases import Case, cases, wins
 from harness.fit.model import Hyper, posterior, prediction_noise, prior, statistics
 from harness.fit.observations import RULES, TERM_NAMES, compared, table
 from harness.fit.orientation import COUNTINGS, counted, with_unfinished
-from harness.fit.predict import Folds, Setting, calibrated, fitted_to, mixed, with_setting
+from harness.fit.predict import Folds, Setting, calibrated, fitted_to, mixed
 from harness.fit.rivals import RIVALS, always
 from harness.fit.scores import (
     balanced,
@@ -66,7 +68,11 @@ def test_without_evidence_the_posterior_is_the_prior():
     places = {name: place for place, name in enumerate(TERM_NAMES)}
     for rule in RULES:
         assert mean[places[f"rule {rule.id}"]] == pytest.approx(Hyper().unit * rule.points)
-    assert not prior(Hyper(), frozenset(rule.id for rule in RULES))[0].any()
+    everything = frozenset(rule.id for rule in RULES)
+    assert not prior(Hyper(), everything)[0].any()
+    mean, spread = prior(Hyper(), absent=everything)
+    assert not mean.any()
+    assert not spread[: len(RULES)].any()
 
 
 def test_evidence_never_makes_a_term_less_certain(some):
@@ -94,9 +100,16 @@ def test_the_noise_of_a_prediction_is_what_advise_adds(some):
     )
     for case in asked[:5]:
         noise = prediction_noise(case.strategies, case.examples, case.slopes, setting.hyper)
-        assert own_variance(model, case.one.situation, case.strategies) == pytest.approx(
-            list(noise)
-        )
+        single = run_variance(model, case.one.situation)
+        shared = shared_variance(model, case.one.situation)
+        wide = [4.0 if name == "hard_prompt" else 1.0 for name in case.strategies]
+        assert list(noise) == pytest.approx([single + factor * shared for factor in wide])
+
+
+def test_the_shipped_artefact_is_fitted_to_the_shipped_evidence():
+    model = installed.artefact()
+    assert model is not None
+    assert model.evidence["digest"] == digest(row for row in load() if row.usable)
 
 
 def test_the_same_evidence_gives_the_same_files(some):
@@ -168,17 +181,18 @@ def test_terms_of_the_model_are_those_advise_reads():
 
 def test_probabilities_by_quadrature_and_in_closed_form_agree():
     mean, variance = np.array([0.2, 0.0]), np.array([[0.3, 0.1], [0.1, 0.2]])
-    half = nodes()[:, :2] @ np.linalg.cholesky(variance).T
-    drawn = mean + np.vstack([half, -half])
-    share = (drawn.argmax(axis=1) == 0).mean()
-    assert wins(mean, variance)[0] == pytest.approx(share, abs=0.01)
+    first = 0.5 * (1 + erf(0.2 / sqrt(0.3 + 0.2 - 2 * 0.1) / sqrt(2)))
+    assert wins(mean, variance)[0] == pytest.approx(first, abs=0.02)
 
 
 def test_calibration_makes_intervals_hold_as_often_as_they_say(some):
     _, _, lines, asked = some
     predicted = Folds(lines).left_out(Setting(Hyper()), asked)
     setting = calibrated(Setting(Hyper()), predicted)
-    after = [with_setting(each, setting) for each in predicted]
+    after = [
+        replace(each, variance=each.variance * setting.inflation, interval=setting.interval)
+        for each in predicted
+    ]
     assert coverage(after)["coverage"] == pytest.approx(0.8, abs=0.02)
 
 
