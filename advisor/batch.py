@@ -7,7 +7,7 @@ import io
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from itertools import chain, islice
 from typing import Any, TextIO
@@ -230,7 +230,7 @@ def _candidates(columns: list[str], rows: Iterator[_Row]) -> list[str]:
 
 def _read(file: TextIO, source: str) -> tuple[list[str], Iterator[_Row]]:
     """The names of the columns, and the rows below them; blank lines are none."""
-    reader = csv.reader(file)
+    reader = csv.reader(file, strict=True)
     with _readable(reader, source):
         columns = next(reader, [])
 
@@ -290,23 +290,33 @@ def _opened(path: str) -> Iterator[TextIO]:
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Give a CSV file.") from None
     with file:
+        if not file.seekable():  # it is read twice
+            raise DataError(f"{path}: is a pipe, which can be read once. Give a CSV file.")
         yield file
 
 
 @contextmanager
 def _written(target: str) -> Iterator[TextIO]:
     """A file that gets its name only when everything went well."""
-    unfinished = f"{target}.{os.getpid()}.tmp"
+    place = os.path.realpath(target)
+    is_else = os.path.exists(place) and not os.path.isfile(place)
+    if is_else or not os.path.basename(target):
+        raise OutputError(f"--out {target!r}: is no file. Give the name of a CSV file.")
+    unfinished = f"{place}.{os.getpid()}.tmp"
     try:
-        file = open(unfinished, "x", encoding="utf-8", newline="")  # noqa: SIM115  closed below
+        with open(unfinished, "x", encoding="utf-8", newline="") as file:
+            yield file
+        os.replace(unfinished, place)
     except OSError as error:
+        _remove(unfinished)
         raise OutputError(
             f"--out {target}: cannot be written ({error.strerror}). Give another place."
         ) from None
-    try:
-        with file:
-            yield file
-        os.replace(unfinished, target)
     except BaseException:
-        os.unlink(unfinished)
+        _remove(unfinished)
         raise
+
+
+def _remove(unfinished: str) -> None:
+    with suppress(OSError):
+        os.unlink(unfinished)

@@ -10,7 +10,7 @@ import gc
 import sys
 from collections.abc import Mapping, Sequence
 
-from advisor.errors import AdviceError, SpecError
+from advisor.errors import AdviceError, OutputError, SpecError
 from advisor.situation import KEYS
 
 _ONE_VALUE = {
@@ -40,6 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader went away (`advise | head`): nobody is left to write to, not even at exit.
         sys.stdout = None
         return 0
+    except OSError as error:
+        print(f"advise: the answer cannot be written ({error.strerror}).", file=sys.stderr)
+        sys.stdout = None
+        return 2
     finally:
         if argv is None:
             # the process ends: its last collection would look through everything for nothing
@@ -63,8 +67,10 @@ def _run(argv: list[str]) -> int:
         from advisor.explain_json import schema
 
         print(schema(), end="")
-    elif given.get("batch") or given.get("out"):
+    elif "batch" in given or "out" in given:
         _batch(given)
+    elif sys.stdout is None:
+        raise OutputError("stdout is closed: there is nowhere to answer.")
     else:
         _answer(given)
     return 0
@@ -131,13 +137,14 @@ def _tolerance(given: Mapping[str, object]) -> float:
 def _batch(given: Mapping[str, object]) -> None:
     if "batch" not in given or "out" not in given:
         raise SpecError("--batch IN.csv and --out OUT.csv belong together. Give both.")
-    flags = [key.name for key in KEYS if key.name in given]
-    for name in (*flags, "spec", "json", "explain", "tolerance"):
+    keys = [key.name for key in KEYS if key.name in given]
+    for name in (*keys, "spec", "json", "explain", "tolerance"):
         if given.get(name):
             flag = name.replace("_", "-")
-            raise SpecError(
-                f"--{flag} does not go with --batch. Make it a column of the file or leave it out."
+            instead = (
+                "Make it a column of the file or leave it out" if name in keys else "Leave it out"
             )
+            raise SpecError(f"--{flag} does not go with --batch. {instead}.")
     from advisor.batch import advise_batch
 
     source, target = str(given["batch"]), str(given["out"])

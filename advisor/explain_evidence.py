@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from advisor.learned.further import Agreement
 from advisor.learned.nearest import Nearby
 from advisor.quantities import format_count, format_duration
 from advisor.recommend import Recommendation, StrategyAdvice
 from advisor.terminal import Style, paragraph
-from advisor.traits import STRATEGIES
+from advisor.traits import CORE, STRATEGIES
 
 _CURVES_SHOWN = 4
 """Candidates whose curve fits the page; JSON has all."""
@@ -48,11 +49,28 @@ def _expectation(r: Recommendation, best: StrategyAdvice) -> str:
     shown = "; ".join(_beside(each) for each in others)
     limited = ""
     if (best.expected_score or 0.0) < 0:
-        limited = f" With all access one candidate would be {_points(best.expected_score)} ahead."
+        limited = (
+            f" With all access one candidate would be {-(best.expected_score or 0.0):.1f} ahead."
+        )
     return (
-        f"Beside the best, in points of the metric (80% interval): {shown}. Choosing {best.name} "
-        f"is expected to miss the best by {best.expected_regret:.1f}.{limited}"
+        f"{_reference(best)}, in points of the metric (80% interval): {shown}. Choosing {best.name} "
+        f"is expected to miss the best by {best.expected_regret:.1f}.{limited}{_validated(r)}"
     )
+
+
+def _validated(r: Recommendation) -> str:
+    if all(each.strategy in CORE for each in r.recommendations if each.feasible):
+        return ""
+    return (
+        " Probabilities were validated between the core strategies; those of the others follow from "
+        "what they share with them."
+    )
+
+
+def _reference(best: StrategyAdvice) -> str:
+    """What the scores stand beside."""
+    ahead = (best.expected_score or 0.0) < 0
+    return "Beside the best that all access would allow" if ahead else "Beside the best"
 
 
 def _beside(each: StrategyAdvice) -> str:
@@ -81,11 +99,15 @@ def _who_moved(r: Recommendation) -> str:
     if moved.turned:
         text += f" Measurements contradict: {', '.join(moved.turned)}."
     if moved.rests_on_rules and sum(each.feasible for each in r.recommendations) > 1:
-        text += (
-            f" The first two were compared {moved.contexts} times in {moved.sources} sources: "
-            "between them the answer rests on rules."
-        )
+        text += f" The first two were {_compared(moved)}: little is measured of their difference."
     return text
+
+
+def _compared(moved: Agreement) -> str:
+    if not moved.contexts:
+        return "never compared in what is known"
+    sources = f"{moved.sources} source{'' if moved.sources == 1 else 's'}"
+    return f"compared in {moved.contexts} contexts of {sources} alone"
 
 
 def _comparison(one: Nearby) -> str:
@@ -115,7 +137,7 @@ def _cheapest(r: Recommendation, best: StrategyAdvice) -> str:
     assert r.cheapest is not None
     strategy, behind = r.cheapest
     if strategy == best.strategy:
-        return f"No cheaper candidate is expected within {_tolerance(r)} (--tolerance)."
+        return f"No candidate with less training is expected within {_tolerance(r)} (--tolerance)."
     return (
         f"Cheapest within {_tolerance(r)} (--tolerance): {name_of(strategy)}, expected "
         f"{behind:.1f} behind."

@@ -62,7 +62,7 @@ FEASIBILITY: tuple[Forbids, ...] = (
         when=lambda s, t, costs: (
             s.family not in t.families and not (s.family == "convnet" and _is_prompting(t))
         ),
-        says="{strategy} does not exist for this family ({family}).",
+        says="Is not offered here for this family ({family}).",
         source="traits of the strategy, advisor/traits.py",
     ),
     Forbids(
@@ -96,7 +96,7 @@ FEASIBILITY: tuple[Forbids, ...] = (
     Forbids(
         id="data_must_stay",
         about=any_strategy,
-        when=lambda s, t, costs: s.privacy == "local" and s.access == "text",
+        when=lambda s, t, costs: s.privacy == "local" and s.access != "weights",
         says="The data must not leave your machines, but the model is only reached through "
         "somebody else's API. With a model on your own machines, say access weights.",
         source="constraint privacy",

@@ -75,7 +75,7 @@ def model_of(
         "level": dict(zip(LEVEL_DEGREES, _short(fit_level(asked)), strict=True)),
         "interval": round(setting.interval, 4),
         "nodes": nodes().tolist(),
-        "pairs": pairs(asked),
+        "pairs": pairs(folds.rows.contexts),
         "hyper": hyper._asdict(),
         "averaged": [[one._asdict(), weight] for one, weight in setting.averaged],
         "evidence": {
@@ -119,12 +119,13 @@ def digest(rows: Iterable[Row]) -> str:
     return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
-def pairs(asked: Sequence[Case]) -> dict[str, dict[str, int]]:
-    """Where two strategies were compared: "a b" -> contexts and sources."""
+def pairs(several: Sequence[Compared]) -> dict[str, dict[str, int]]:
+    """Where two of our strategies were compared: "a b" -> contexts and source groups."""
     found: dict[str, list[str]] = {}
-    for case in asked:
-        for one, other in combinations(case.strategies, 2):
-            found.setdefault(f"{one} {other}", []).append(case.group)
+    for each in several:
+        ours = [name for name in STRATEGIES if name in each.context.strategies]
+        for one, other in combinations(ours, 2):
+            found.setdefault(f"{one} {other}", []).append(each.group)
     return {
         name: {"contexts": len(groups), "sources": len(set(groups))}
         for name, groups in sorted(found.items())

@@ -63,7 +63,7 @@ def calibrate(
     say("rivals")
     result: dict[str, Any] = {
         "sources_out": summary(left, with_rivals(left, asked)),
-        "pairs": pairs(asked),
+        "pairs": pairs(several),
     }
     if brief:
         result["remarks"] = [_BRIEF]

@@ -1,6 +1,7 @@
 """Batches: every row answered as the command would answer it, or nothing written at all."""
 
 import csv
+import os
 import sys
 from pathlib import Path
 
@@ -118,6 +119,37 @@ def test_a_bad_row_leaves_the_old_answers_as_they_were(source: Path, tmp_path: P
     source.write_text(HEADER + ROWS + "e,banana,,,,,\n")
     assert main(["--batch", str(source), "--out", str(target)]) == 2
     assert target.read_text() == "old"
+
+
+def test_what_is_no_file_is_neither_read_nor_replaced(source: Path, tmp_path: Path, capsys) -> None:
+    pipe, folder = tmp_path / "pipe", tmp_path / "folder"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for target in (str(pipe), str(folder), "", f"{tmp_path}/new/"):
+        assert main(["--batch", str(source), "--out", target]) == 2
+        assert "is no file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    assert sorted(tmp_path.iterdir()) == sorted([source, pipe, folder])
+    writer = os.open(pipe, os.O_RDWR)  # without one, opening it to read would wait
+    assert main(["--batch", str(pipe), "--out", str(tmp_path / "out.csv")]) == 2
+    os.close(writer)
+    assert "is a pipe" in capsys.readouterr().err
+
+
+def test_a_link_keeps_leading_to_its_file(source: Path, tmp_path: Path) -> None:
+    link, real = tmp_path / "link.csv", tmp_path / "real.csv"
+    link.symlink_to(real)
+    answered(source, link)
+    assert link.is_symlink()
+    assert real.is_file()
+
+
+def test_an_unclosed_quote_is_refused(tmp_path: Path, capsys) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text('params,description\n7B,"spam\n8B,x\n')
+    assert main(["--batch", str(source), "--out", str(tmp_path / "out.csv")]) == 2
+    assert "is no CSV" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_files_that_cannot_be_read_or_written(source: Path, tmp_path: Path, capsys) -> None:

@@ -166,8 +166,20 @@ def test_unknown_and_contradictory_names_are_one_line_too(
         ('{"params": 7B}', ", line 1: Expecting ',' delimiter. Write `key: value` lines, or JSON."),
         ("7B", ": must hold keys with values, such as `params: 7B`; got '7B'."),
         ("", ": must hold keys with values, such as `params: 7B`; got 'None'."),
+        (
+            "gpu-memory: 24GB\nparams: 7B\ngpu_memory: 8GB\n",
+            ", line 1: gpu_memory occurs twice. Write `key: value` lines, or JSON.",
+        ),
+        (
+            "[" * 100_000,
+            ", line 1: a nesting beyond all bounds. Write `key: value` lines, or JSON.",
+        ),
+        (
+            '{"a":' * 100_000,
+            ", line 1: a number or a nesting beyond all bounds. Write `key: value` lines, or JSON.",
+        ),
     ],
-    ids=["yaml", "json", "no mapping", "empty"],
+    ids=["yaml", "json", "no mapping", "empty", "twice", "deep yaml", "deep json"],
 )
 def test_a_broken_file_is_named_with_its_line(
     capsys, tmp_path: Path, text: str, message: str
@@ -175,6 +187,43 @@ def test_a_broken_file_is_named_with_its_line(
     spec = tmp_path / "s.yaml"
     spec.write_text(text)
     assert run(capsys, "--spec", str(spec)) == (2, "", f"advise: --spec {spec}{message}\n")
+
+
+def test_values_of_a_file_are_read_as_they_are_written(capsys, tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text("label_names: [yes, no]\nexamples: 0100\nrobust: yes\nparams: 1_000_000\n")
+    said = answer(capsys, "--spec", str(spec))["situation"]
+    assert (said["label_names"], said["examples"]) == (["yes", "no"], 100)
+    assert (said["robust"], said["params"]) == (True, 1_000_000)
+
+
+@pytest.mark.parametrize("value", ["2020-13-45", "0x_", "!!int abc", "!!timestamp x"])
+def test_a_value_that_is_no_number_is_one_line(capsys, tmp_path: Path, value: str) -> None:
+    spec = tmp_path / "s.yaml"
+    spec.write_text(f"params: {value}\n")
+    code, out, err = run(capsys, "--spec", str(spec))
+    assert (code, out) == (2, "")
+    assert err.startswith("advise: params must be a number")
+
+
+def test_an_answer_that_cannot_be_written_is_one_line(capsys, monkeypatch) -> None:
+    class Full:
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return False
+
+        def write(self, text: str) -> int:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", Full())
+    assert main(["--params", "7B"]) == 2
+    assert "the answer cannot be written (No space left on device)" in capsys.readouterr().err
+
+
+def test_data_that_must_stay_rules_out_embeddings_of_somebody_else(capsys) -> None:
+    found = answer(capsys, "--params", "7B", "--access", "embeddings", "--privacy", "local")
+    assert not any(each["feasible"] for each in found["recommendations"])
 
 
 def test_an_unknown_key_in_a_file_names_the_nearest(capsys, tmp_path: Path) -> None:
