@@ -36,8 +36,8 @@ FEASIBILITY: tuple[Forbids, ...] = (
         id="no_labels",
         about=learns_from_labels,
         when=lambda s, t, costs: s.examples == 0,
-        says="Without labelled examples nothing can be trained; hard prompting is the only "
-        "option then. Label some examples to open this one.",
+        says="Without labelled examples nothing can be trained; only hard prompting needs none. "
+        "Label some examples to open this one.",
         source=f"{COURSE}, question 1(c)(ii)",
     ),
     Forbids(
@@ -55,6 +55,14 @@ FEASIBILITY: tuple[Forbids, ...] = (
         says="Conv nets cannot be prompted (yet): they read pixels only, there is no sequence "
         "to put a prompt into.",
         source=f"{COURSE}, question 1(c)(iii)",
+    ),
+    Forbids(
+        id="no_masked_head",
+        about=prompts_in_words,
+        when=lambda s, t, costs: s.family == "encoder" and s.objective == "contrastive",
+        says="An encoder trained to tell texts apart has no head that predicts masked words, so "
+        "it cannot fill the gap of a prompt.",
+        source="Reimers and Gurevych 2019, arXiv 1908.10084, section 3 (pooled vectors, no head)",
     ),
     Forbids(
         id="not_for_this_family",

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.files import write_text
+from harness.fit.chart import Chart, chart_of
 from harness.fit.model import Hyper
 from harness.fit.tune import CANDIDATES, START
 from harness.fit.validate import REFERENCE, UNREAD
 
 NAME = "calibration"
-_SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = 360, 50, 345, 15, 310
 
 
 @dataclass(frozen=True)
@@ -33,37 +33,6 @@ class Page:
 
     lead: list[str]
     tables: list[Sheet] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Dot:
-    """One bin of the reliability diagram, in pixels."""
-
-    x: float
-    y: float
-    r: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Tick:
-    x: float
-    y: float
-    text: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """The reliability diagram, in pixels."""
-
-    dots: list[Dot]
-    ticks: list[Tick]
-    description: str
-    size: int = _SIZE
-    left: int = _LEFT
-    right: int = _RIGHT
-    top: int = _TOP
-    bottom: int = _BOTTOM
 
 
 def publish(folder: Path, result: dict[str, Any]) -> None:
@@ -386,35 +355,6 @@ def to_markdown(page: Page) -> str:
         ]
         blocks += [f"## {sheet.title}", *([sheet.note] if sheet.note else []), "\n".join(lines)]
     return "\n\n".join(blocks)
-
-
-def chart_of(result: dict[str, Any]) -> Chart:
-    """The reliability diagram of P(best), sources left out."""
-    table = result["sources_out"]["probability"]["reliability"]
-    most = max(row["candidates"] for row in table)
-    dots = [
-        Dot(
-            round(_across(row["said"]), 1), round(_up(row["came"]), 1),
-            round(3 + 9 * (row["candidates"] / most) ** 0.5, 1),
-            f"said {row['said']:.2f}, came {row['came']:.2f}, {row['candidates']} candidates",
-        )
-        for row in table
-    ]  # fmt: skip
-    ticks = [Tick(_across(one / 4), _up(one / 4), f"{one / 4:g}") for one in range(5)]
-    error = result["sources_out"]["probability"]["ece"]
-    description = (
-        "Each dot is a tenth of the probability scale, its size the number of candidates; on the "
-        f"dashed line what was said came true. Expected calibration error {error:.3f}."
-    )
-    return Chart(dots, ticks, description)
-
-
-def _across(share: float) -> float:
-    return _LEFT + share * (_RIGHT - _LEFT)
-
-
-def _up(share: float) -> float:
-    return _BOTTOM - share * (_BOTTOM - _TOP)
 
 
 def to_html(page: Page, chart: Chart) -> str:

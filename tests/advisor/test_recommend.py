@@ -248,7 +248,7 @@ def test_break_even_is_told_for_trained_strategies_where_prompting_is_possible()
         ({"model": "minilm", "examples": 200, "classes": 5}, "linear_probe"),
         ({"model": "minilm", "examples": "50k"}, "full_finetune"),
         ({"family": "encoder", "params": "110M", "examples": "5k"}, "full_finetune"),
-        ({"family": "decoder", "params": "270M", "examples": 32, "classes": 5}, "hard_prompt"),
+        ({"family": "decoder", "params": "270M", "examples": 10, "classes": 5}, "hard_prompt"),
         ({"family": "decoder", "params": "270M", "examples": "20k"}, "full_finetune"),
         ({"params": "7B", "examples": "1k", "gpus": 1, "gpu_memory": "24GB"}, "soft_prompt"),
         ({"params": "70B", "examples": 16}, "hard_prompt"),

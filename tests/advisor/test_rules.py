@@ -92,6 +92,7 @@ def test_scores_stay_on_their_scale_without_being_cut():
         ("no_labels", {"examples": 0}, "linear_probe"),
         ("nothing_to_prompt_with", {"examples": 0, "description": False}, "hard_prompt"),
         ("convnets_cannot_be_prompted", {"family": "convnet"}, "soft_prompt"),
+        ("no_masked_head", {"family": "encoder", "objective": "contrastive"}, "hard_prompt"),
         ("not_for_this_family", {"family": "lstm"}, "linear_probe"),
         ("not_for_this_family", {"family": "vit"}, "hard_prompt"),
         ("a_class_without_label", {"examples": 5, "classes": 6}, "full_finetune"),
