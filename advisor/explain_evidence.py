@@ -33,12 +33,14 @@ def how_sure(r: Recommendation, style: Style) -> Iterator[str]:
     yield style.paint("bold", "How sure, and on what it rests")
     if best.expected_regret is not None:
         yield from paragraph(_expectation(r, best), "  · ", "    ")
-    yield from paragraph(_who_moved(r), "  · ", "    ")
+    is_open = sum(each.feasible for each in r.recommendations) > 1
+    if is_open:
+        yield from paragraph(_who_moved(r), "  · ", "    ")
     for one in r.nearest:
         yield from paragraph(f"Measured: {_comparison(one)}", "  · ", "    ")
     if r.pilot is not None:
         yield from paragraph(_pilot(r), "  · ", "    ")
-    if r.cheapest is not None:
+    if is_open and r.cheapest is not None:
         yield from paragraph(_cheapest(r, best), "  · ", "    ")
 
 
@@ -98,7 +100,7 @@ def _who_moved(r: Recommendation) -> str:
         text = f"Neither decides alone: the rules would put {rules} first, measurements {measured}."
     if moved.turned:
         text += f" Measurements contradict: {', '.join(moved.turned)}."
-    if moved.rests_on_rules and sum(each.feasible for each in r.recommendations) > 1:
+    if moved.rests_on_rules:
         text += f" The first two were {_compared(moved)}: little is measured of their difference."
     return text
 
