@@ -149,4 +149,4 @@ def _batch(given: Mapping[str, object]) -> None:
 
     source, target = str(given["batch"]), str(given["out"])
     rows = advise_batch(source, target)
-    print(f"{rows} situations answered in {target}", file=sys.stderr)
+    print(f"{rows} situation{'' if rows == 1 else 's'} answered in {target}", file=sys.stderr)

@@ -64,7 +64,8 @@ def _question(r: Recommendation, style: Style) -> Iterator[str]:
         if s.model
         else f"{format_count(s.params)} {family}"
     )
-    data = f"{format_count(s.examples)} labelled examples" if s.examples else "no labelled examples"
+    many = "example" if s.examples == 1 else "examples"
+    data = f"{format_count(s.examples) if s.examples else 'no'} labelled {many}"
     task = s.task.replace("_", " ")
     yield _heading("Which adaptation strategy?", style)
     yield from paragraph(

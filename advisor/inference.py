@@ -5,7 +5,7 @@ from typing import NamedTuple
 from advisor.errors import SpecError
 from advisor.hints import Hints
 from advisor.quantities import SHIFT_WORDS, format_count
-from advisor.situation import TEXT_TASKS, Situation, refuse_contradictions
+from advisor.situation import TEXT_TASKS, Situation, refuse_contradictions, trained_by
 from advisor.traits import CORE
 
 ASSUMED_GPUS = 8
@@ -212,6 +212,8 @@ def _modality(s: Situation, hints: Hints, said: list[str]) -> str:
         modality, why = _MODALITY_OF_FAMILY[s.family], f"family {s.family}"
     elif s.task == "localization":
         modality, why = "image", "task localization"
+    elif s.task not in TEXT_TASKS and (only := _only_modality(s.objective)):
+        modality, why = only, f"objective {s.objective}"
     elif s.task in TEXT_TASKS:
         modality, why = "text", f"task {s.task}"
     elif word := hints.image():
@@ -222,6 +224,12 @@ def _modality(s: Situation, hints: Hints, said: list[str]) -> str:
     return modality
 
 
+def _only_modality(objective: str | None) -> str | None:
+    """What all models read that an objective can have trained; None where that is not one thing."""
+    read = {_MODALITY_OF_FAMILY[family] for family in trained_by(objective)}
+    return read.pop() if len(read) == 1 else None
+
+
 def _task(modality: str, hints: Hints, said: list[str]) -> str:
     task, word = hints.task(modality) or ("classification", None)
     why = "nothing says otherwise" if word is None else f"the description says {word!r}"
@@ -230,6 +238,9 @@ def _task(modality: str, hints: Hints, said: list[str]) -> str:
 
 
 def _family(s: Situation, modality: str, task: str, said: list[str]) -> str:
+    if trained := trained_by(s.objective, modality):
+        said.append(f"Family {trained[0]}: objective {s.objective}.")
+        return trained[0]
     size = f"{format_count(s.params)} parameters" if s.params else "a size not stated"
     if modality == "image":
         family = "convnet" if s.params and s.params < _LARGEST_CONVNET else "vit"

@@ -285,7 +285,7 @@ class Situation(_Known):
         return self._replace(**{name: value})  # type: ignore[arg-type]
 
 
-# Families that can work on a modality, and objectives that can have trained a family.
+# Families that can work on a modality, and those an objective can have trained, the usual one first.
 _IMAGE_FAMILIES = ("convnet", "vit", "clip")
 _TEXT_FAMILIES = ("encoder", "decoder", "encoder_decoder", "lstm", "clip")
 TEXT_TASKS = ("pair_classification", "qa", "generation", "translation", "token_labelling")
@@ -295,8 +295,16 @@ _OBJECTIVE_FAMILIES = {
     "span_corruption": ("encoder_decoder",),
     "next_token": ("decoder", "lstm"),
     "masked_autoencoder": ("vit", "convnet"),
-    "denoising_autoencoder": ("lstm", "encoder_decoder"),
+    "denoising_autoencoder": ("encoder_decoder", "lstm"),
 }
+
+
+def trained_by(objective: str | None, modality: str | None = None) -> tuple[str, ...]:
+    """Families that an objective can have trained and that work on a modality, the usual one first;
+    empty where the objective tells nothing."""
+    families = _OBJECTIVE_FAMILIES.get(objective or "", ())
+    able = {"image": _IMAGE_FAMILIES, "text": _TEXT_FAMILIES}.get(modality or "", families)
+    return tuple(family for family in families if family in able)
 
 
 def refuse_contradictions(s: Situation) -> Situation:

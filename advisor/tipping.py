@@ -16,6 +16,9 @@ from advisor.situation import Situation
 
 _MOST_EXAMPLES = 10**9
 _LEAST_PARAMS, _MOST_PARAMS = 10**6, 10**13
+_RANGES = {
+    "examples": (1, _MOST_EXAMPLES), "params": (_LEAST_PARAMS, _MOST_PARAMS), "shift": (0.0, 1.0),
+}  # fmt: skip
 _STEP = 10
 """Counts are searched outward in steps of this ratio, then bisected to within 2%."""
 _SHIFT_STEP = 0.1
@@ -157,14 +160,16 @@ def _interval(question: _Question, point: TippingPoint) -> tuple[float, float] |
     if not deviation:
         return None
     off = abs(model.interval * deviation / (after - before))
+    least, most = _RANGES[point.field]
     if point.field == "shift":
         off *= above - below
-        return max(point.to - off, 0.0), min(point.to + off, 1.0)
-    least, most = (
-        (0, _MOST_EXAMPLES) if point.field == "examples" else (_LEAST_PARAMS, _MOST_PARAMS)
-    )
-    factor = exp(min(off * log(above / below), _FAR))
-    return max(point.to / factor, least), min(point.to * factor, most)
+        low, high = point.to - off, point.to + off
+    else:
+        factor = exp(min(off * log(above / below), _FAR))
+        low, high = point.to / factor, point.to * factor
+    if low <= least and high >= most:
+        return None
+    return max(low, least), min(high, most)
 
 
 def _around(point: TippingPoint) -> tuple[float, float]:

@@ -238,6 +238,22 @@ def test_a_model_by_name_brings_its_facts_along():
     assert "Model minilm: params 22.7M, family encoder" in said(model="minilm")
 
 
+@pytest.mark.parametrize(
+    ("objective", "family", "modality"),
+    [
+        ("masked_autoencoder", "vit", "image"),
+        ("span_corruption", "encoder_decoder", "text"),
+        ("masked_tokens", "encoder", "text"),
+        ("next_token", "decoder", "text"),
+        ("denoising_autoencoder", "encoder_decoder", "text"),
+    ],
+)
+def test_an_objective_tells_family_and_modality(objective, family, modality):
+    resolved = resolve(Situation(objective=objective))
+    assert (resolved.family, resolved.modality) == (family, modality)
+    assert f"Family {family}: objective {objective}." in said(objective=objective)
+
+
 def test_what_was_said_wins_over_the_catalogue():
     assert resolve(Situation(model="minilm", window=128)).window == 128
 
