@@ -142,6 +142,9 @@ def test_a_link_keeps_leading_to_its_file(source: Path, tmp_path: Path) -> None:
     answered(source, link)
     assert link.is_symlink()
     assert real.is_file()
+    back = tmp_path / "back.csv"
+    back.symlink_to(source)
+    assert main(["--batch", str(source), "--out", str(back)]) == 2
 
 
 def test_an_unclosed_quote_is_refused(tmp_path: Path, capsys) -> None:

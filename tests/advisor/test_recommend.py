@@ -267,3 +267,10 @@ def test_break_even_is_told_for_trained_strategies_where_prompting_is_possible()
 )
 def test_usual_situations(keys, best):
     assert advise(keys).recommendations[0].strategy == best
+
+
+def test_prompt_probe_and_tuning_of_a_small_decoder_with_32_labels_are_nearly_tied():
+    answer = advise({"family": "decoder", "params": "270M", "examples": 32, "classes": 5})
+    first = answer.recommendations[:3]
+    assert {one.strategy for one in first} == {"full_finetune", "hard_prompt", "linear_probe"}
+    assert all(one.expected_score > -3 for one in first)

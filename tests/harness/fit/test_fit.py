@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from math import erf, sqrt
 from pathlib import Path
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from advisor.inference import Resolved
 from advisor.learned import artefact as installed
 from advisor.learned.artefact import NAMES, Artefact
-from advisor.learned.outlook import run_variance, shared_variance
+from advisor.learned.outlook import covariance, run_variance, shared_variance
 from harness.evidence.contexts import contexts
 from harness.evidence.load import load
 from harness.evidence.table import write_rows
@@ -100,10 +102,24 @@ def test_the_noise_of_a_prediction_is_what_advise_adds(some):
     )
     for case in asked[:5]:
         noise = prediction_noise(case.strategies, case.examples, case.slopes, setting.hyper)
-        single = run_variance(model, case.one.situation)
-        shared = shared_variance(model, case.one.situation)
-        wide = [4.0 if name == "hard_prompt" else 1.0 for name in case.strategies]
-        assert list(noise) == pytest.approx([single + factor * shared for factor in wide])
+        assert added(model, case.one.situation, case.strategies) == pytest.approx(np.diag(noise))
+
+
+def added(model: Artefact, s: Resolved, strategies: Sequence[str]) -> np.ndarray:
+    """What a new source adds to the covariance of scores, before inflation."""
+    nothing = [(0.0,) * len(NAMES)] * len(strategies)
+    return np.array(covariance(model, s, nothing, strategies)) / model.noise["inflation"]
+
+
+def test_strategies_of_a_branch_share_what_a_source_has_of_its_own(some):
+    rows, _, lines, asked = some
+    model = Artefact(model_of(Folds(lines), asked, Setting(Hyper()), rows, {"passed": False}))
+    s = asked[0].one.situation
+    found = added(model, s, ("full_finetune", "lp_ft", "lora", "ia3", "hard_prompt"))
+    shared = np.zeros((5, 5))
+    shared[0, 1] = shared[1, 0] = shared[2, 3] = shared[3, 2] = shared_variance(model, s)
+    np.testing.assert_allclose(found - np.diag(np.diag(found)), shared)
+    assert found[0, 0] == pytest.approx(shared_variance(model, s) + run_variance(model, s))
 
 
 def test_the_shipped_artefact_is_fitted_to_the_shipped_evidence():
