@@ -50,7 +50,7 @@ def advise_batch(source: str, target: str) -> int:
         SpecError: For a value that cannot be read; the message names file and line.
         OutputError: If the target cannot be written.
     """
-    if os.path.abspath(source) == os.path.abspath(target):
+    if os.path.realpath(source) == os.path.realpath(target):
         raise OutputError(f"--out {target} is the file to read. Give another name.")
     with _opened(source) as file:
         columns, rows = _read(file, source)

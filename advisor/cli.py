@@ -40,10 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader went away (`advise | head`): nobody is left to write to, not even at exit.
         sys.stdout = None
         return 0
-    except OSError as error:
-        print(f"advise: the answer cannot be written ({error.strerror}).", file=sys.stderr)
-        sys.stdout = None
-        return 2
     finally:
         if argv is None:
             # the process ends: its last collection would look through everything for nothing
@@ -117,7 +113,14 @@ def _answer(given: Mapping[str, object]) -> None:
         from advisor.terminal import style_of
 
         text = to_text(recommendation, style_of(sys.stdout), explain="explain" in given)
-    sys.stdout.write(text)
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        sys.stdout = None  # at exit it would fail once more
+        raise OutputError(f"the answer cannot be written ({error.strerror}).") from None
 
 
 def _tolerance(given: Mapping[str, object]) -> float:

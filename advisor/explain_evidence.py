@@ -49,13 +49,13 @@ def _expectation(r: Recommendation, best: StrategyAdvice) -> str:
     if not others:
         return f"{_capital(best.name)} is the only candidate that is possible."
     shown = "; ".join(_beside(each) for each in others)
-    limited = ""
-    if (best.expected_score or 0.0) < 0:
-        limited = (
-            f" With all access one candidate would be {-(best.expected_score or 0.0):.1f} ahead."
-        )
+    behind = -(best.expected_score or 0.0)
+    reference, limited = "Beside the best", ""
+    if behind > 0:
+        reference = "Beside the best that all access would allow"
+        limited = f" With all access one candidate would be {behind:.1f} ahead."
     return (
-        f"{_reference(best)}, in points of the metric (80% interval): {shown}. Choosing {best.name} "
+        f"{reference}, in points of the metric (80% interval): {shown}. Choosing {best.name} "
         f"is expected to miss the best by {best.expected_regret:.1f}.{limited}{_validated(r)}"
     )
 
@@ -67,12 +67,6 @@ def _validated(r: Recommendation) -> str:
         " Probabilities were validated between the core strategies; those of the others follow from "
         "what they share with them."
     )
-
-
-def _reference(best: StrategyAdvice) -> str:
-    """What the scores stand beside."""
-    ahead = (best.expected_score or 0.0) < 0
-    return "Beside the best that all access would allow" if ahead else "Beside the best"
 
 
 def _beside(each: StrategyAdvice) -> str:

@@ -212,10 +212,10 @@ def _modality(s: Situation, hints: Hints, said: list[str]) -> str:
         modality, why = _MODALITY_OF_FAMILY[s.family], f"family {s.family}"
     elif s.task == "localization":
         modality, why = "image", "task localization"
-    elif s.task not in TEXT_TASKS and (only := _only_modality(s.objective)):
-        modality, why = only, f"objective {s.objective}"
     elif s.task in TEXT_TASKS:
         modality, why = "text", f"task {s.task}"
+    elif only := _only_modality(s.objective):
+        modality, why = only, f"objective {s.objective}"
     elif word := hints.image():
         modality, why = "image", f"the description says {word!r}"
     else:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     Array = np.ndarray
 
 _PLACES = np.array([DEGREES.index(degree) for _, degree in TERMS])
-_WORDS = "words"
 _STRATEGIES = {name: place for place, name in enumerate(STRATEGIES)}
 
 
@@ -79,11 +78,10 @@ def _covariance(
     single, shared = _own_variances(model, rows, degrees)
     branches = _branches()[strategies]
     alike = branches[:, :, None] == branches[:, None, :]
-    wide = np.where(branches == _WORDS, model.noise["words"] ** 2, 1.0)
-    added = alike * (wide * shared[:, None])[:, :, None] + single[:, None, None] * np.eye(
-        terms.shape[1]
-    )
-    return np.asarray(model.noise["inflation"] * (known + added))
+    wide = np.where(branches == "words", model.noise["words"] ** 2, 1.0)
+    together = alike * (wide * shared[:, None])[:, :, None]
+    alone = single[:, None, None] * np.eye(terms.shape[1])
+    return np.asarray(model.noise["inflation"] * (known + together + alone))
 
 
 def _values(rows: Sequence[Asked], degrees: Array) -> Array:
@@ -113,9 +111,8 @@ def _own_variances(model: Artefact, rows: Sequence[Asked], degrees: Array) -> tu
     examples = np.array([max(each.situation.examples, 1) for each in rows], dtype=float)
     narrow = 10 ** (-2 * noise["narrowing"] * np.clip(np.log10(examples) - 3, -3, 3))
     slopes = np.square(degrees[:, [DEGREES.index(name) for name in noise["slopes"]]]).sum(axis=1)
-    return narrow * noise["single"] ** 2, noise["group"] ** 2 * slopes + narrow * noise[
-        "block"
-    ] ** 2
+    shared = noise["group"] ** 2 * slopes + narrow * noise["block"] ** 2
+    return narrow * noise["single"] ** 2, shared
 
 
 def _points_per_logit(model: Artefact, degrees: Array) -> Array:

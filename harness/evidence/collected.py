@@ -62,6 +62,7 @@ _TAGS = {
     "[SECONDARY]": "secondary", "[DERIVED]": "derived", "[HEAD-VS-PROMPT]": "head_vs_prompt",
     "[ZEROTH-ORDER]": "zeroth_order", "[FROZEN+NONLINEAR-HEAD]": "nonlinear_head",
 }  # fmt: skip
+_MIXED = "the zero-shot classifier is mixed in"
 # What else the words of a row say about how far it can be trusted: (column, words, tag).
 _CAUTIONS = (
     ("note", "also uses unlabelled data", "extra_data"),
@@ -80,7 +81,7 @@ _CAUTIONS = (
     ("note", "metric stated ambiguously", "doubt"),
     ("note", '"without" arm may still', "doubt"),
     ("note", "little hyper-parameter search", "little_search"),
-    ("note", "the zero-shot classifier is mixed in", "text_in_probe"),
+    ("note", _MIXED, "text_in_probe"),
     ("strategy_detail", "gradient-free", "zeroth_order"),
     ("strategy_detail", "frozen backbone, trained detection/segmentation head", "dense_head"),
     ("strategy_detail", "9x schedule", "unequal_schedule"),
@@ -200,7 +201,7 @@ def _metric(words: str) -> str:
 def _strategy(cells: dict[str, str]) -> str:
     if "[FROZEN+NONLINEAR-HEAD]" in cells["note"] and cells["strategy"] == "linear_probe":
         return "other_nonlinear_head"
-    if "the zero-shot classifier is mixed in" in cells["note"]:
+    if _MIXED in cells["note"]:
         return "other_text_in_probe"
     if cells["strategy_detail"].startswith("LP-LoRA"):
         return "other_lp_lora"
